@@ -1,0 +1,261 @@
+"""`.autoresearch.toml` as frozen dataclasses. Each field is explained underneath; docs/configuration.md is made from here."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from autogit.binding import Bounds, bind, wrong
+from autogit.errors import ConfigError
+from autogit.space import Space
+
+FILENAME = ".autoresearch.toml"
+
+Count = Annotated[int, Bounds(least=1)]
+Whole = Annotated[int, Bounds(least=0)]
+Positive = Annotated[float, Bounds(above=0)]
+NotNegative = Annotated[float, Bounds(least=0)]
+Share = Annotated[float, Bounds(least=0, most=1)]
+Direction = Literal["min", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """How a trial is trained, and which files a proposal may change."""
+
+    command: str
+    """Run by `sh` in the workspace folder. Placeholders: {seed}, {steps}, {seconds}, {out} (a folder for checkpoints and
+    other output), {gpus} (how many), {python} (the interpreter that runs autogit). Literal braces are doubled."""
+    editable: tuple[str, ...] = ("**/*.py",)
+    """Globs of the files that a proposal may change or add."""
+    protected: tuple[str, ...] = ()
+    """Globs of files that no proposal may change, whatever `editable` says. The configuration always is."""
+    data: tuple[str, ...] = ()
+    """Paths that git ignores and training reads (data sets, caches). They are visible in every checkout, read-only."""
+    threads: Count | None = None
+    """CPU threads of a run (OMP_NUM_THREADS and its like). Default: this machine's cores, shared between jobs."""
+    gpus_per_run: Whole | None = None
+    """GPUs of a run. Default: one where there is any."""
+    seed: Whole = 1
+    """The first seed; further ones count up from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """A protected command that measures what training produced, in a process of its own."""
+
+    command: str = ""
+    """Run after training, from the base commit's protected files, with {out} read-only. What it prints replaces what
+    training printed. Without it metrics are marked `self-reported`. Placeholders as in `train.command`."""
+    timeout: Positive = 600.0
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The primary metric: what decides."""
+
+    name: str = "val_loss"
+    direction: Direction = "min"
+    min_delta: NotNegative = 0.0
+    """How much better than the incumbent a change has to be, in the metric's own unit."""
+    target: float | None = None
+    """The loop ends when the incumbent reaches this value."""
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    """Regular expressions for output that is not understood by itself: metric = 'acc: ([0-9.]+)'. One group, the value;
+    a second one named `step` where the line has it: '(?P<step>\\d+).*acc ([0-9.]+)'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one run may spend: one of steps, seconds or flops. Without any, `limits.hours / limits.trials` is the time of a run."""
+
+    steps: Count | None = None
+    """Passed as {steps}; the script keeps to it."""
+    seconds: Positive | None = None
+    """Wall time, passed as {seconds}; at its end the run gets SIGTERM and keeps what it measured (truncated)."""
+    flops: Positive | None = None
+    """Training compute. `budget.command` turns it into the number of steps of each trial's own model."""
+    command: str = ""
+    """A protected command that prints `steps: N` for the trial's code; with `flops`. Placeholders: {flops}, {seed}, {python}."""
+    grace: NotNegative = 10.0
+    """Seconds between SIGTERM and SIGKILL, to write the summary and the checkpoint."""
+    timeout: Positive | None = None
+    """Seconds after which a run has failed. Default: five times what the baseline took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a loop ends. The command line's options go before these."""
+
+    trials: Count | None = None
+    """Trials of one `autogit loop`, the baseline not counted."""
+    hours: Positive | None = None
+    patience: Count | None = None
+    """End after this many trials in a row without an accepted one."""
+    cost: NotNegative | None = None
+    """Money for model calls in one loop; past it the other proposers go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a person's training needs beyond the sandbox, opened by name; and the limits it runs under."""
+
+    tier: Literal["auto", "bubblewrap", "landlock", "rlimits"] = "auto"
+    """The level of protection: the strongest one that works here, or exactly the named one."""
+    network: bool = False
+    pass_env: tuple[str, ...] = ()
+    """Names of environment variables that training sees. Of the rest only PATH, LANG, and their like are passed."""
+    read: tuple[str, ...] = ()
+    """Further paths that training may read."""
+    memory_gb: Positive | None = None
+    """Memory of a run's whole process tree. Default: 90% of what the machine has."""
+    processes: Count = 512
+    disk_gb: Positive = 20.0
+    """What one run may write in all."""
+    output_mb: Positive = 16.0
+    """How much of a run's printed output is read; a run that prints more goes on unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """How a trial is judged."""
+
+    rule: Literal["race", "greedy", "certify"] = "race"
+    confidence: Annotated[float, Bounds(least=0.5, most=0.999)] = 0.99
+    seeds: Count = 5
+    """The most seeds that one trial is run with."""
+    margin: NotNegative = 0.0
+    """How much worse, in standard deviations of the noise, a change that removes code may be and still be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """What is kept of the runs' output folders."""
+
+    keep: Whole = 3
+    """The best trials whose output is kept, besides the incumbent's."""
+    max_gb: Positive = 20.0
+    """All kept output together; the worst goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration, and where it was found."""
+
+    train: Train
+    workspace: str = "."
+    """The repository under research, relative to this file. "." is the repository that the file lies in; a named folder
+    that is no repository yet becomes one."""
+    main: str = "main"
+    """The branch that receives accepted changes."""
+    metric: Metric = Metric()
+    evaluate: Evaluate = Evaluate()
+    budget: Budget = Budget()
+    limits: Limits = Limits()
+    space: Space = Space()
+    accept: Accept = Accept()
+    sandbox: Sandbox = Sandbox()
+    checkpoints: Checkpoints = Checkpoints()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration with its place and exact text."""
+
+    path: Path
+    text: str
+    config: Config
+
+    @property
+    def root(self) -> Path:
+        return self.path.parent
+
+    @property
+    def hash(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+
+def parse(text: str, source: str = FILENAME) -> Config:
+    """The configuration that `text` holds. Raises ConfigError."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from None
+    if "train" not in table:
+        raise ConfigError(
+            f'{source}: [train] is missing; it needs at least: command = "python train.py --seed {{seed}}"'
+        )
+    config = bind(Config, table, "", source)
+    _check(config, source)
+    return config
+
+
+def load(path: Path) -> ConfigFile:
+    """Reads one file. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    return ConfigFile(path.resolve(), text, parse(text, path.name))
+
+
+def find(start: Path) -> ConfigFile:
+    """The configuration of `start` or of the nearest folder above it. Raises ConfigError where there is none.
+
+    The walk goes past the root of an inner repository: from inside `workspace/` the outer file is found.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILENAME).is_file():
+            return load(folder / FILENAME)
+    raise ConfigError(f"no {FILENAME} in {start} or above it; make one with: autogit init")
+
+
+def _check(config: Config, source: str) -> None:
+    """What no single key can tell."""
+    import re
+    import string
+
+    known = {"seed", "steps", "seconds", "out", "gpus", "python", "flops"}
+    for key, command in (
+        ("train.command", config.train.command),
+        ("evaluate.command", config.evaluate.command),
+        ("budget.command", config.budget.command),
+    ):
+        try:
+            names = {name for _, name, _, _ in string.Formatter().parse(command) if name is not None}
+        except ValueError:
+            raise wrong(source, key, command, "balanced placeholders; write a literal brace twice: {{ }}") from None
+        if names - known:
+            raise wrong(source, key, command, f"the placeholders {', '.join(f'{{{n}}}' for n in sorted(known))}")
+    if not config.train.command.strip():
+        raise wrong(source, "train.command", config.train.command, "the command that trains")
+    if not config.train.editable:
+        raise wrong(source, "train.editable", list(config.train.editable), "at least one glob of files to change")
+    for name, pattern in config.metric.patterns.items():
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise wrong(source, f"metric.patterns.{name}", pattern, f"a regular expression ({error})") from None
+        if groups == 0:
+            raise wrong(source, f"metric.patterns.{name}", pattern, "a group around the value: ([0-9.]+)")
+    budgets = [
+        n
+        for n, v in (("steps", config.budget.steps), ("seconds", config.budget.seconds), ("flops", config.budget.flops))
+        if v
+    ]
+    if len(budgets) > 1:
+        raise wrong(
+            source,
+            f"budget.{budgets[1]}",
+            getattr(config.budget, budgets[1]),
+            f"one budget only, beside {budgets[0]} none",
+        )
+    if config.budget.flops and not config.budget.command:
+        raise wrong(source, "budget.flops", config.budget.flops, "budget.command beside it, which prints the steps")

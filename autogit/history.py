@@ -1,0 +1,140 @@
+"""What the lab remembers, derived from its records and never stored: incumbent, best, improvements, trends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from autogit.config import Metric
+from autogit.errors import UnknownTrialError
+from autogit.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How one kind of move has done."""
+
+    proposer: str
+    operator: str
+    attempts: int
+    accepted: int
+    improvement: float | None
+    """Mean improvement over the incumbent of its time, in percent of that incumbent, over the trials with a metric."""
+
+    @property
+    def success_rate(self) -> float:
+        return self.accepted / self.attempts
+
+
+class History:
+    """Records of one lab, oldest first. Grows by `add`; reading it never costs a git process."""
+
+    def __init__(self, metric: Metric, records: Iterable[Record] = ()) -> None:
+        self.metric = metric
+        self._records: list[Record] = []
+        self._position: dict[str, int] = {}
+        self._first_baseline: str | None = None
+        for record in records:
+            self.add(record)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    def __getitem__(self, trial: str) -> Record:
+        """The record of a trial by its id. Raises UnknownTrialError."""
+        try:
+            return self._records[self._position[trial]]
+        except KeyError:
+            raise UnknownTrialError(f"no trial {trial} in this lab; see: autogit log") from None
+
+    def __contains__(self, trial: str) -> bool:
+        return trial in self._position
+
+    def add(self, record: Record) -> None:
+        """Appends a record, or replaces the one of the same trial."""
+        if record.id in self._position:
+            self._records[self._position[record.id]] = record
+            return
+        self._position[record.id] = len(self._records)
+        self._records.append(record)
+        if record.trial.is_baseline and record.accepted and self._first_baseline is None:
+            self._first_baseline = record.id
+
+    def value(self, record: Record) -> float | None:
+        """The primary metric, or None where the trial has none."""
+        return record.metrics.get(self.metric.name)
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether `a` is strictly better than `b`."""
+        return a < b if self.metric.direction == "min" else a > b
+
+    @property
+    def baseline(self) -> Record | None:
+        """The first baseline: what percentages are relative to."""
+        return None if self._first_baseline is None else self[self._first_baseline]
+
+    def at(self, commit: str) -> Record | None:
+        """The accepted trial of `commit`, the latest where there are several: the incumbent, if `commit` is the tip of `main`."""
+        return next((r for r in reversed(self._records) if r.trial.commit == commit and r.accepted), None)
+
+    def on(self, base: str) -> list[Record]:
+        """The trials that were made on `base`."""
+        return [r for r in self._records if r.trial.base == base and not r.trial.is_baseline]
+
+    @property
+    def accepted(self) -> list[Record]:
+        """Accepted changes, baselines not counted."""
+        return [r for r in self._records if r.accepted and not r.trial.is_baseline]
+
+    @property
+    def since_accepted(self) -> int:
+        """How many trials in a row have ended without an accepted one."""
+        count = 0
+        for record in reversed(self._records):
+            if record.accepted:
+                break
+            count += 1
+        return count
+
+    def improvement(self, record: Record) -> float | None:
+        """How much better than the first baseline, in percent of it; negative where worse."""
+        value = self.value(record)
+        reference = self.value(self.baseline) if self.baseline else None
+        return None if value is None or not reference else self._gain(value, reference)
+
+    def top(self, count: int = 5) -> list[Record]:
+        """The best trials by the primary metric, best first; equal ones in order of their numbers."""
+        scored = [(value, r) for r in self._records if (value := self.value(r)) is not None]
+        sign = 1 if self.metric.direction == "min" else -1
+        return [r for _, r in sorted(scored, key=lambda pair: sign * pair[0])[:count]]
+
+    def best(self) -> Record | None:
+        """The latest accepted trial: the best that is not luck. None before the baseline."""
+        return next((r for r in reversed(self._records) if r.accepted), None)
+
+    def trends(self) -> list[Trend]:
+        """One line for each proposer and operator, the most successful first."""
+        groups: dict[tuple[str, str], list[Record]] = {}
+        for record in self._records:
+            if not record.trial.is_baseline:
+                groups.setdefault((record.trial.proposer, record.trial.operator), []).append(record)
+        incumbents = {
+            r.trial.commit: value for r in self._records if r.accepted and (value := self.value(r)) is not None
+        }
+        trends = []
+        for (proposer, operator), records in groups.items():
+            gains = [
+                self._gain(value, incumbents[r.trial.base])
+                for r in records
+                if (value := self.value(r)) is not None and incumbents.get(r.trial.base)
+            ]
+            mean = sum(gains) / len(gains) if gains else None
+            trends.append(Trend(proposer, operator, len(records), sum(r.accepted for r in records), mean))
+        return sorted(trends, key=lambda t: (-t.success_rate, -(t.improvement or 0), t.operator))
+
+    def _gain(self, value: float, reference: float) -> float:
+        difference = reference - value if self.metric.direction == "min" else value - reference
+        return 100 * difference / abs(reference)

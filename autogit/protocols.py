@@ -1,0 +1,255 @@
+"""The seams: four Protocols (Proposer, Executor, Evaluator, Ledger) and the values that only they pass.
+
+`loop` knows these and nothing else of the rooms behind them; the rooms do not import each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+import numpy as np
+
+from autogit.config import Config
+from autogit.history import History
+from autogit.records import Curve, Proposal, Record, Run, RunStatus, Scalar, Trial, Verdict
+
+Changes = Mapping[str, bytes | None]
+"""What a proposal makes of files: path from the repository's root -> new content, `None` where it is deleted."""
+
+
+# ---- proposing
+
+
+class Revisions(Protocol):
+    """What a proposer may ask of history. Every answer is a unified diff against `onto`, or None where it conflicts."""
+
+    def transplant(self, trials: Sequence[str], onto: str) -> str | None:
+        """The changes of `trials` (each against its own base), cherry-picked in order onto the commit `onto`."""
+
+    def revert(self, trial: str, onto: str) -> str | None:
+        """The change of `trial` taken back on the commit `onto`."""
+
+    def diff(self, trial: str) -> str:
+        """The change of `trial` against its own base, as it was committed."""
+
+    def curves(self, trial: str) -> tuple[Curve, ...]:
+        """The learning curves of a closed trial."""
+
+    def log(self, trial: str) -> str:
+        """The bounded log of a closed trial's runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a proposer may know when it is asked. It must not keep it."""
+
+    base: str
+    """The commit to propose against: the tip of `main`."""
+    files: Mapping[str, str]
+    """The editable text files at `base`: path from the repository's root -> text."""
+    history: History
+    pending: tuple[Proposal, ...]
+    """Proposals that are being run or wait for it; nothing like them should be made."""
+    rng: np.random.Generator
+    """Derived from the loop's seed and the number of the trial to come."""
+    config: Config
+    revisions: Revisions
+
+
+class Proposer(Protocol):
+    """Makes proposals. Same context, same proposal."""
+
+    name: str
+
+    def propose(self, context: Context) -> Proposal | None:
+        """The next proposal, or None where it has nothing (more) to try on this base.
+
+        Raises ProposerError where it cannot go on in this loop at all; the others do.
+        """
+
+
+# ---- executing
+
+
+class Ending(StrEnum):
+    """What ended a process: itself, or which of the supervisor's reasons."""
+
+    EXITED = "exited"
+    """By itself, with whatever status."""
+    BUDGET = "budget"
+    """Its time was used up; it was asked to finish in good order."""
+    TIMEOUT = "timeout"
+    HALTED = "halted"
+    """By the monitor, which gives its reason."""
+    LIMIT = "limit"
+    """It broke a limit of the sandbox: memory, disk, processes."""
+    CANCELLED = "cancelled"
+    """By the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A monitor's word that a run shall not go on: `pruned` or `unstable`, and why."""
+
+    status: RunStatus
+    reason: str
+
+
+class Monitor(Protocol):
+    """Listens to a run while it runs."""
+
+    def line(self, text: str, seconds: float) -> Halt | None:
+        """One line of output (no newline; undecodable bytes replaced), `seconds` after the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command to run in a prepared checkout."""
+
+    command: str
+    """For `sh -c`, placeholders filled in."""
+    checkout: Path
+    """The root of the checkout. The process may write there, but not to `protected`."""
+    folder: Path
+    """Where the command starts: the checkout or a folder in it."""
+    out: Path
+    """The output folder; it exists. Writable unless `out_read_only`."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment on top of the allow-list: threads, CUDA_VISIBLE_DEVICES, seeds."""
+    protected: tuple[Path, ...] = ()
+    """Files in the checkout that stay as they are."""
+    data: tuple[Path, ...] = ()
+    """Absolute paths that are readable at the same place."""
+    masked: tuple[Path, ...] = ()
+    """Absolute paths that look empty, though what lies around them is readable."""
+    seconds: float | None = None
+    """The budget: after it SIGTERM, `grace` seconds, SIGKILL."""
+    timeout: float | None = None
+    """After it the run has failed, whatever it printed."""
+    grace: float = 10.0
+    out_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a command ran: facts of the supervisor, nothing that the process only said."""
+
+    ending: Ending
+    status: int | None
+    """Exit status; negative: minus the signal's number; None where it was never started."""
+    seconds: float
+    peak_memory: int | None
+    """Bytes, of the whole process tree."""
+    log: str
+    """Head and tail of the output, with a line that says how much was left out between."""
+    reason: str = ""
+    """Why it ended where it did not exit with 0, in one line: "out of GPU memory", "KeyError: 'x' (model.py:41)"."""
+    halt: Halt | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.ending is Ending.EXITED and self.status == 0
+
+
+class Executor(Protocol):
+    """Runs jobs; nothing that a job started is left when `run` returns."""
+
+    @property
+    def environment(self) -> Mapping[str, Scalar]:
+        """What of this machine makes numbers comparable, for the record: device, threads, versions, sandbox tier."""
+
+    def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
+        """Runs to its end, or until `cancel` is set. Safe to call from several threads."""
+
+
+# ---- evaluating
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Not decided yet: run these seeds first, then ask again."""
+
+    candidate: tuple[int, ...] = ()
+    incumbent: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Decided."""
+
+    verdict: Verdict
+    reason: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    statistics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Reading(Monitor, Protocol):
+    """A monitor that also tells what it has read so far, for the display."""
+
+    step: int | None
+    loss: float | None
+
+
+class Evaluator(Protocol):
+    """From output to numbers, and from numbers to a verdict."""
+
+    def reading(self, seed: int, reference: Curve | None) -> Reading:
+        """A fresh reading of one run; `reference` is the incumbent's curve of the same seed, for pruning."""
+
+    def run(
+        self, seed: int, reading: Reading, trained: Execution, evaluated: Execution | None
+    ) -> tuple[Run, Curve | None]:
+        """What the run amounts to. `evaluated` is the protected evaluator's execution, whose metrics go first."""
+
+    def decide(self, runs: Sequence[Run], incumbent: Record | None, history: History, lines: int) -> More | Judgement:
+        """The verdict on a candidate's `runs` so far against the incumbent's; `lines` is how many lines its diff adds in all.
+
+        `incumbent` is None for a baseline, which is measured and accepted.
+        """
+
+
+# ---- remembering
+
+
+class Ledger(Revisions, Protocol):
+    """The only seam behind which git is spoken."""
+
+    @property
+    def private(self) -> Path:
+        """The lab's folder outside git: checkouts, kept output, locks."""
+
+    def main(self) -> str:
+        """The commit at the tip of `main`."""
+
+    def files(self, commit: str) -> Mapping[str, str]:
+        """The editable text files of a commit."""
+
+    def records(self) -> Sequence[Record]:
+        """Every closed trial, oldest first."""
+
+    def unfinished(self) -> Sequence[Trial]:
+        """Trials that were open when a loop ended; they run again under their numbers."""
+
+    def open(self, proposal: Proposal, changes: Changes) -> Trial:
+        """Commits `changes` on the proposal's base, claims the next number and makes the branch `exp/N`.
+
+        A baseline is its base itself, a refused proposal an empty commit on it.
+        """
+
+    def checkout(self, commit: str, slot: int) -> Path:
+        """A clean detached checkout of `commit`, in a folder that belongs to `slot` (from 0) alone."""
+
+    def close(self, record: Record, log: str, curves: Sequence[Curve]) -> Sequence[str]:
+        """Writes the record and ends the branch, all in one transaction; `main` follows an accepted trial.
+
+        Returns words for the person (files that wait because they are dirty). Raises MainMovedError where an accepted
+        trial's base is no longer the tip of `main`; nothing was written then.
+        """
+
+    def extend(self, trial: str, runs: Sequence[Run], curves: Sequence[Curve]) -> Record:
+        """Adds later runs of a closed trial to its record (the incumbent on further seeds)."""

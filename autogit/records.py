@@ -1,0 +1,197 @@
+"""The values that cross rooms: Proposal, Trial, Run, Verdict, Record. All frozen, none of them does anything.
+
+`None` means absent, never "failed": a run without a usable metric has a status that says so and no number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Scalar = bool | int | float | str
+Value = Scalar | tuple[Scalar, ...]
+"""What a hyperparameter may be: a number, a word, or a tuple of them (betas)."""
+
+
+class RunStatus(StrEnum):
+    """How one execution of the training command ended."""
+
+    COMPLETED = "completed"
+    TRUNCATED = "truncated"
+    """Stopped by its budget in good order, with a usable metric."""
+    PRUNED = "pruned"
+    UNSTABLE = "unstable"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    """Stopped by its time limit, with no usable metric."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run's metrics may be compared with another's."""
+        return self in (RunStatus.COMPLETED, RunStatus.TRUNCATED)
+
+
+class Verdict(StrEnum):
+    """What became of a trial: accepted, or one of the ways to be dead."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    PRUNED = "pruned"
+    UNSTABLE = "unstable"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    INVALID = "invalid"
+    """Never ran: the diff did not apply or broke a rule."""
+    SUPERSEDED = "superseded"
+    """Beat an older `main`; tried again on the new one as another trial."""
+
+    @property
+    def dead(self) -> bool:
+        return self is not Verdict.ACCEPTED
+
+
+BASELINE = "baseline"
+"""Proposer and operator of trial 0, and of every measurement of a person's own commit on `main`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a proposal cost to make. Money is in the currency of the configured prices."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.seconds + other.seconds,
+            self.cost + other.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A unified diff against one base commit. It has no number until it starts.
+
+    `operator` is the kind of move (`learning_rate`, `gelu-to-silu`, `combine`), `parents` the trials
+    that it builds on (repairs, reverts, combines), oldest first.
+    """
+
+    base: str
+    diff: str
+    title: str
+    proposer: str
+    operator: str
+    rationale: str = ""
+    expected: str = ""
+    """The effect that was claimed before the run, in the proposer's own words."""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    """Hyperparameters that the diff sets, by name, with their new values."""
+    parents: tuple[str, ...] = ()
+    usage: Usage | None = None
+    raw: str = ""
+    """The text as it came, where it differs from `diff` (a model's answer)."""
+    refused: str = ""
+    """Why the proposal cannot land, where that is known: it becomes an invalid trial and never runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A proposal that has a number and a commit. What is known of it before any run."""
+
+    id: str
+    """`"17"`, or `"h200/17"` in a lab with a name."""
+    commit: str
+    base: str
+    """The commit that `commit` changes; for a baseline the commit itself."""
+    title: str
+    proposer: str
+    operator: str
+    rationale: str = ""
+    expected: str = ""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.proposer == BASELINE
+
+    @property
+    def ref(self) -> str:
+        """The name that checks it out: `exp/17`."""
+        return f"exp/{self.id}"
+
+    @property
+    def number(self) -> int:
+        return int(self.id.rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of the training command from a trial's commit with one seed."""
+
+    seed: int
+    status: RunStatus
+    seconds: float
+    """Wall time by the supervisor's clock."""
+    step: int | None = None
+    """The last step that was reported."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Finite values only."""
+    reason: str = ""
+    """Why it ended where it did not complete: the cause and, for an exception, its last line and place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A learning curve of one run: `values[i]` was reported at `steps[i]` (ascending)."""
+
+    seed: int
+    metric: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A trial, every run made of it, and its verdict: what its git note says."""
+
+    trial: Trial
+    verdict: Verdict
+    reason: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Means over the runs that count."""
+    runs: tuple[Run, ...] = ()
+    environment: Mapping[str, Scalar] = field(default_factory=dict)
+    """What makes two numbers comparable: device, threads, versions, data hash, sandbox tier, config hash."""
+    reproduce: str = ""
+    """One line to paste in a checkout of the trial."""
+    closed: str = ""
+    """When the verdict was recorded (ISO 8601, UTC)."""
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    """How the verdict was reached: effect, its interval, z, noise, pairs."""
+    checks: tuple[Mapping[str, Scalar], ...] = ()
+    """What later re-measurements found (`autogit verify`), oldest first."""
+
+    @property
+    def id(self) -> str:
+        return self.trial.id
+
+    @property
+    def accepted(self) -> bool:
+        return self.verdict is Verdict.ACCEPTED
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all runs."""
+        return math.fsum(run.seconds for run in self.runs)
+
+    def run(self, seed: int) -> Run | None:
+        """The run that was made with `seed`; the later one where it was repeated."""
+        return next((run for run in reversed(self.runs) if run.seed == seed), None)
