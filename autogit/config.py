@@ -1,4 +1,4 @@
-"""`.autoresearch.toml` as frozen dataclasses. Each field is explained underneath; docs/configuration.md is made from here."""
+"""`.autoresearch.toml` as frozen dataclasses, each field explained underneath; docs/configuration.md is made from here."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Train:
     """How a trial is trained, and which files a proposal may change."""
 
     command: str
-    """Run by `sh` in the workspace folder. Placeholders: {seed}, {steps}, {seconds}, {out} (a folder for checkpoints and
-    other output), {gpus} (how many), {python} (the interpreter that runs autogit). Literal braces are doubled."""
+    """Run by `sh` in the workspace folder. Placeholders: {seed}, {steps}, {seconds}, {out} (a folder for checkpoints
+    and other output), {gpus} (how many), {python} (the interpreter that runs autogit). Literal braces are doubled."""
     editable: tuple[str, ...] = ("**/*.py",)
     """Globs of the files that a proposal may change or add."""
     protected: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one run may spend: one of steps, seconds or flops. Without any, `limits.hours / limits.trials` is the time of a run."""
+    """What one run may spend: one of steps, seconds or flops. Without any: `limits.hours / limits.trials` a run."""
 
     steps: Count | None = None
     """Passed as {steps}; the script keeps to it."""
@@ -81,7 +81,7 @@ class Budget:
     flops: Positive | None = None
     """Training compute. `budget.command` turns it into the number of steps of each trial's own model."""
     command: str = ""
-    """A protected command that prints `steps: N` for the trial's code; with `flops`. Placeholders: {flops}, {seed}, {python}."""
+    """Goes with `flops`: a protected command that prints `steps: N` for the trial's code. Placeholders: {flops}, {seed}."""
     grace: NotNegative = 10.0
     """Seconds between SIGTERM and SIGKILL, to write the summary and the checkpoint."""
     timeout: Positive | None = None
@@ -157,7 +157,7 @@ class Config:
     evaluate: Evaluate = Evaluate()
     budget: Budget = Budget()
     limits: Limits = Limits()
-    space: Space = Space()
+    space: Space = field(default_factory=Space)
     accept: Accept = Accept()
     sandbox: Sandbox = Sandbox()
     checkpoints: Checkpoints = Checkpoints()

@@ -77,7 +77,7 @@ class History:
         return None if self._first_baseline is None else self[self._first_baseline]
 
     def at(self, commit: str) -> Record | None:
-        """The accepted trial of `commit`, the latest where there are several: the incumbent, if `commit` is the tip of `main`."""
+        """The latest accepted trial of `commit`: the incumbent, if `commit` is the tip of `main`."""
         return next((r for r in reversed(self._records) if r.trial.commit == commit and r.accepted), None)
 
     def on(self, base: str) -> list[Record]:

@@ -193,13 +193,14 @@ class Reading(Monitor, Protocol):
 
     step: int | None
     loss: float | None
+    """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
 
 
 class Evaluator(Protocol):
     """From output to numbers, and from numbers to a verdict."""
 
-    def reading(self, seed: int, reference: Curve | None) -> Reading:
-        """A fresh reading of one run; `reference` is the incumbent's curve of the same seed, for pruning."""
+    def reading(self, seed: int) -> Reading:
+        """A fresh reading of one run's output."""
 
     def run(
         self, seed: int, reading: Reading, trained: Execution, evaluated: Execution | None
@@ -207,7 +208,7 @@ class Evaluator(Protocol):
         """What the run amounts to. `evaluated` is the protected evaluator's execution, whose metrics go first."""
 
     def decide(self, runs: Sequence[Run], incumbent: Record | None, history: History, lines: int) -> More | Judgement:
-        """The verdict on a candidate's `runs` so far against the incumbent's; `lines` is how many lines its diff adds in all.
+        """The verdict on a candidate's `runs` so far against the incumbent's; `lines`: added minus removed by its diff.
 
         `incumbent` is None for a baseline, which is measured and accepted.
         """
