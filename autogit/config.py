@@ -1,4 +1,7 @@
-"""`.autoresearch.toml` as frozen dataclasses, each field explained underneath; docs/configuration.md is made from here."""
+"""`.autoresearch.toml` as frozen dataclasses, each field explained underneath.
+
+docs/configuration.md is made from here.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class Budget:
     flops: Positive | None = None
     """Training compute. `budget.command` turns it into the number of steps of each trial's own model."""
     command: str = ""
-    """Goes with `flops`: a protected command that prints `steps: N` for the trial's code. Placeholders: {flops}, {seed}."""
+    """Goes with `flops`: a protected command that prints `steps: N` for the trial's code. Placeholder: {flops}."""
     grace: NotNegative = 10.0
     """Seconds between SIGTERM and SIGKILL, to write the summary and the checkpoint."""
     timeout: Positive | None = None

@@ -53,5 +53,13 @@ class BaselineError(AutogitError):
         self.log = log
 
 
+class BrokenEnvironmentError(AutogitError):
+    """Even the incumbent fails now; `log` is the end of its output."""
+
+    def __init__(self, reason: str, log: str = "") -> None:
+        super().__init__(reason)
+        self.log = log
+
+
 class Interrupted(AutogitError):
     """The person asked to stop now; the open trial runs again under its number next time."""

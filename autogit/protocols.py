@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +59,8 @@ class Context:
     """Derived from the loop's seed and the number of the trial to come."""
     config: Config
     revisions: Revisions
+    check: Callable[[str], str]
+    """The canonical diff of a text as it would land on `base`; raises PatchError with what a model needs to mend it."""
 
 
 class Proposer(Protocol):
@@ -163,6 +165,9 @@ class Executor(Protocol):
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine makes numbers comparable, for the record: device, threads, versions, sandbox tier."""
 
+    def variables(self, slot: int, seed: int) -> Mapping[str, str]:
+        """The environment of a run in `slot`: its threads, its GPUs, its seed; always the same for the same two."""
+
     def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
         """Runs to its end, or until `cancel` is set. Safe to call from several threads."""
 
@@ -241,6 +246,15 @@ class Ledger(Revisions, Protocol):
 
         A baseline is its base itself, a refused proposal an empty commit on it.
         """
+
+    def lines(self, trial: Trial) -> int:
+        """Lines that the commit of an open trial adds minus those it removes."""
+
+    def discard(self, trial: Trial) -> None:
+        """Takes an open trial back: its number is free again, as if it had never been opened."""
+
+    def reopen(self, trials: Sequence[str]) -> None:
+        """Withdraws the verdicts of closed dead trials; they are unfinished again, under their numbers."""
 
     def checkout(self, commit: str, slot: int) -> Path:
         """A clean detached checkout of `commit`, in a folder that belongs to `slot` (from 0) alone."""

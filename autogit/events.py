@@ -1,0 +1,96 @@
+"""What a loop tells while it runs. The library never prints: whoever wants to see listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autogit.records import Record, Run, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A loop begins."""
+
+    trials: int | None
+    """How many it will make at most."""
+    hours: float | None
+    jobs: int
+    incumbent: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A trial has its number and is about to train."""
+
+    trial: Trial
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run has reported a step."""
+
+    trial: Trial
+    slot: int
+    seed: int
+    step: int | None
+    loss: float | None
+    seconds: float
+    """Since the run started."""
+    share: float | None
+    """How much of its budget is used, 0 to 1, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of a trial has ended."""
+
+    trial: Trial
+    slot: int
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A trial has its verdict, and git has it."""
+
+    record: Record
+    slot: int
+    improvement: float | None
+    """Over the first baseline, in percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the person should know and need not act on now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The loop ends after the current trials."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The loop is over."""
+
+    reason: str
+    trials: int
+    """How many were closed by this loop, the baseline not counted."""
+    accepted: tuple[Record, ...]
+    seconds: float
+    interrupted: bool
+    """By the person, before a limit was reached."""
+
+
+Event = Started | Opened | Progress | Ran | Closed | Notice | Stopping | Ended
+Observer = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """An observer that looks away."""

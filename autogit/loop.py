@@ -1,0 +1,250 @@
+"""The loop: propose, commit, train, evaluate, decide, record; again.
+
+Several slots work side by side, each in a thread that repeats `step()`. What they share (the ledger, the history, whose
+turn it is) changes under one lock; training happens outside it. A verdict is final only when git has taken it: a change
+that beat an older `main` is superseded and tried again on the new one, so the order of finishing never matters.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from autogit.agenda import Agenda, Land, NothingToPropose, Work
+from autogit.config import Config, Limits
+from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
+from autogit.events import Closed, Ended, Notice, Observer, Opened, Ran, Started, Stopping
+from autogit.history import History
+from autogit.measurement import Measurement, Pruner
+from autogit.protocols import Evaluator, Executor, Judgement, Ledger, Proposer
+from autogit.records import Proposal, Record, Trial, Verdict
+
+CRASHES_IN_A_ROW = 3
+"""After so many the incumbent is run again, to tell bad proposals from a broken environment."""
+TIMEOUT_FACTOR = 5.0
+"""A run that takes this many times as long as the baseline's has failed, where the configuration names no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the composition root hands to the loop."""
+
+    config: Config
+    ledger: Ledger
+    executor: Executor
+    evaluator: Evaluator
+    proposer: Proposer
+    measurement: Measurement
+    history: History
+    land: Land
+    prune: Callable[[Trial, int, Record], Pruner | None]
+    """(trial, seed, incumbent) -> a pruner of that run, where there is a curve to compare with."""
+
+
+class Loop:
+    """Research on one lab until a limit, the person or a broken environment ends it."""
+
+    def __init__(
+        self, rooms: Rooms, limits: Limits, observer: Observer, cancel: threading.Event, jobs: int = 1, seed: int = 0
+    ) -> None:
+        self._rooms = rooms
+        self._limits = limits
+        self._observer = observer
+        self._cancel = cancel
+        self._jobs = jobs
+        self._turn = threading.RLock()
+        self._baseline = threading.Lock()
+        self._agenda = Agenda(rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn)
+        self._incumbent_runs: dict[tuple[str, int], threading.Lock] = {}
+        self._begun = 0
+        self._closed: list[Record] = []
+        self._crashed: list[str] = []
+        self._stopping = ""
+        self._interrupted = False
+        self._since = time.monotonic()
+
+    def run(self) -> Ended:
+        """Works until it has to stop; says why. Raises what ended it where that was an error."""
+        self._since = time.monotonic()
+        incumbent = self._rooms.history.at(self._rooms.ledger.main())
+        self._observer(Started(self._limits.trials, self._limits.hours, self._jobs, incumbent))
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="slot") as pool:
+            workers = [pool.submit(self._work, slot) for slot in range(self._jobs)]
+            self._wait(workers)
+            failure = next((error for worker in workers if worker.done() and (error := worker.exception())), None)
+            if failure is not None:
+                self.stop(str(failure), now=True)
+        accepted = tuple(r for r in self._closed if r.accepted)
+        seconds = time.monotonic() - self._since
+        ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._interrupted)
+        self._observer(ended)
+        if failure is not None:
+            raise failure
+        return ended
+
+    def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
+        """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
+        work = self._agenda.next(proposal)
+        return self._try(work, slot)
+
+    def measure_main(self, slot: int = 0) -> None:
+        """Measures the tip of `main` where nobody has: at the start, and after a person's own commit."""
+        with self._baseline:
+            work = self._agenda.baseline()
+            if work is not None:
+                self._try(work, slot)
+
+    def stop(self, reason: str, now: bool = False) -> None:
+        """Ends the loop after the current trials; with `now` they are given up and run again next time."""
+        with self._turn:
+            if not self._stopping:
+                self._stopping = reason
+                self._observer(Stopping(reason))
+        if now:
+            self._cancel.set()
+
+    def _wait(self, workers: list[Future[None]]) -> None:
+        """Until all slots are done or one has failed. Ctrl-C: stop after the current trials; again: now."""
+        while True:
+            try:
+                wait(workers, return_when=FIRST_EXCEPTION)
+                return
+            except KeyboardInterrupt:
+                self.stop("stopped by the person", now=self._interrupted)
+                self._interrupted = True
+
+    def _work(self, slot: int) -> None:
+        try:
+            self.measure_main(slot)
+            while not self._must_stop():
+                self.step(slot)
+                self.measure_main(slot)
+        except (Interrupted, NothingToPropose) as word:
+            self.stop(str(word))
+
+    def _must_stop(self) -> bool:
+        """Whether a limit is reached; where not, one more trial counts as begun."""
+        with self._turn:
+            limits, history = self._limits, self._rooms.history
+            incumbent = history.at(self._rooms.ledger.main())
+            target, value = self._rooms.config.metric.target, incumbent and history.value(incumbent)
+            hours = (time.monotonic() - self._since) / 3600
+            fruitless = next((i for i, r in enumerate(reversed(self._closed)) if r.accepted), len(self._closed))
+            if target is not None and isinstance(value, float) and not history.better(target, value):
+                self.stop(f"the target is reached: {history.metric.name} {value:.6g}")
+            elif limits.trials is not None and self._begun >= limits.trials:
+                self.stop(f"{limits.trials} trials are done")
+            elif limits.hours is not None and hours >= limits.hours:
+                self.stop(f"{limits.hours:g} hours are over")
+            elif limits.patience is not None and fruitless >= limits.patience:
+                self.stop(f"patience: {fruitless} trials in a row without an improvement")
+            self._begun += not self._stopping
+            return bool(self._stopping)
+
+    def _try(self, work: Work, slot: int) -> Record:
+        self._observer(Opened(work.trial, slot))
+        judgement = self._judge(work, slot)
+        record = self._close(work, judgement, slot)
+        self._suspect_environment(record, slot)
+        return record
+
+    def _judge(self, work: Work, slot: int) -> Judgement:
+        """Runs seed after seed until the evaluator has seen enough."""
+        if work.refused:
+            return Judgement(Verdict.INVALID, work.refused)
+        rooms, trial = self._rooms, work.trial
+        while True:
+            with self._turn:
+                incumbent = None if trial.is_baseline else rooms.history.at(trial.base)
+                decision = rooms.evaluator.decide(work.runs, incumbent, rooms.history, work.lines)
+            if isinstance(decision, Judgement):
+                return decision
+            for seed in decision.incumbent:
+                assert incumbent is not None
+                self._run_incumbent(incumbent, seed, slot)
+            for seed in decision.candidate:
+                current = None if incumbent is None else rooms.history[incumbent.id]
+                pruner = None if current is None else rooms.prune(trial, seed, current)
+                work.add(rooms.measurement.run(trial, seed, slot, self._timeout(), pruner))
+                self._observer(Ran(trial, slot, work.runs[-1]))
+                if not work.runs[-1].status.counts:
+                    break
+
+    def _run_incumbent(self, incumbent: Record, seed: int, slot: int) -> None:
+        """Makes a run of the incumbent that is missing, once, whichever slot asks first."""
+        with self._turn:
+            lock = self._incumbent_runs.setdefault((incumbent.id, seed), threading.Lock())
+        with lock:
+            if self._rooms.history[incumbent.id].run(seed) is not None:
+                return
+            measured = self._rooms.measurement.run(incumbent.trial, seed, slot, self._timeout())
+            self._observer(Ran(incumbent.trial, slot, measured.run))
+            with self._turn:
+                curves = [measured.curve] if measured.curve else []
+                self._rooms.history.add(self._rooms.ledger.extend(incumbent.id, [measured.run], curves))
+
+    def _timeout(self) -> float | None:
+        """Seconds after which a run has failed; None for the first baseline, of which nothing is known."""
+        budget, baseline = self._rooms.config.budget, self._rooms.history.baseline
+        if budget.timeout is not None or baseline is None:
+            return budget.timeout
+        return TIMEOUT_FACTOR * max(run.seconds for run in baseline.runs) + budget.grace
+
+    def _close(self, work: Work, judgement: Judgement, slot: int) -> Record:
+        trial, rooms, log = work.trial, self._rooms, "\n".join(work.logs)
+        if trial.is_baseline and judgement.verdict is not Verdict.ACCEPTED:
+            with self._turn:
+                rooms.ledger.discard(trial)
+            raise BaselineError(f"the unchanged code does not train: {judgement.reason}", log)
+        record = Record(
+            trial=trial,
+            verdict=judgement.verdict,
+            reason=judgement.reason,
+            metrics=judgement.metrics,
+            runs=tuple(work.runs),
+            environment=rooms.executor.environment,
+            reproduce=work.reproduce,
+            closed=datetime.now(UTC).isoformat(timespec="seconds"),
+            statistics=judgement.statistics,
+        )
+        with self._turn:
+            try:
+                words = rooms.ledger.close(record, log, work.curves)
+            except MainMovedError:
+                reason = f"beat an older main ({judgement.reason}); tried again on the new one"
+                record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason)
+                words = rooms.ledger.close(record, log, work.curves)
+            self._agenda.closed(trial)
+            rooms.history.add(record)
+            if not trial.is_baseline:
+                self._closed.append(record)
+            self._observer(Closed(record, slot, rooms.history.improvement(record)))
+        for word in words:
+            self._observer(Notice(word))
+        return record
+
+    def _suspect_environment(self, record: Record, slot: int) -> None:
+        """After crashes in a row: is it the proposals, or is it the machine?"""
+        with self._turn:
+            self._crashed = [*self._crashed, record.id] if record.verdict is Verdict.CRASHED else []
+            incumbent = self._rooms.history.at(self._rooms.ledger.main())
+            if len(self._crashed) < CRASHES_IN_A_ROW or incumbent is None:
+                return
+            suspects, self._crashed = self._crashed, []
+        ref = incumbent.trial.ref
+        self._observer(Notice(f"{len(suspects)} crashes in a row: does {ref}, the incumbent, still run?"))
+        measured = self._rooms.measurement.run(incumbent.trial, incumbent.runs[0].seed, slot, self._timeout())
+        if measured.run.status.counts:
+            return
+        with self._turn:
+            self._rooms.ledger.reopen(suspects)
+        names = ", ".join(f"exp/{trial}" for trial in suspects)
+        raise BrokenEnvironmentError(
+            f"the environment is broken: {ref}, the incumbent, fails too now ({measured.run.reason}). "
+            f"{names} are open again and run when the next loop starts. Look with: autogit doctor",
+            measured.log,
+        )

@@ -1,0 +1,153 @@
+"""One run of a trial: checkout, train, evaluate. Numbers come from the evaluator, facts from the executor."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from autogit.config import Config
+from autogit.errors import Interrupted
+from autogit.events import Observer, Progress
+from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Reading
+from autogit.recipe import Recipe
+from autogit.records import Curve, Run, Trial
+
+Pruner = Callable[[int, float], Halt | None]
+"""Asked at each reported step whether the run may go on: (step, loss) -> Halt, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run with what was printed and learned on the way."""
+
+    run: Run
+    curve: Curve | None
+    log: str
+    reproduce: str
+    """The line that gives the run's numbers again."""
+
+
+class Deaf:
+    """A monitor for what nobody watches."""
+
+    def line(self, text: str, seconds: float) -> Halt | None:
+        """Goes on."""
+        return None
+
+
+class Watch:
+    """The monitor of a training run: the reading listens first, then the pruner, and the display is told."""
+
+    def __init__(self, reading: Reading, pruner: Pruner | None, tell: Callable[[float], None]) -> None:
+        self._reading = reading
+        self._pruner = pruner
+        self._tell = tell
+
+    def line(self, text: str, seconds: float) -> Halt | None:
+        """Reads one line; a new step is looked at by the pruner."""
+        before = self._reading.step
+        halt = self._reading.line(text, seconds)
+        step, loss = self._reading.step, self._reading.loss
+        if step is None or step == before:
+            return halt
+        self._tell(seconds)
+        if halt is None and self._pruner is not None and loss is not None:
+            return self._pruner(step, loss)
+        return halt
+
+
+class Measurement:
+    """Makes runs. Used from several threads, each with a slot of its own."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        executor: Executor,
+        evaluator: Evaluator,
+        recipe: Recipe,
+        observer: Observer,
+        cancel: Event,
+    ) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._executor = executor
+        self._evaluator = evaluator
+        self._recipe = recipe
+        self._observer = observer
+        self._cancel = cancel
+        self._budgets: dict[str, int] = {}
+
+    def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, pruner: Pruner | None = None) -> Measured:
+        """Trains `trial` from its commit with `seed` and evaluates what came of it.
+
+        `timeout` in seconds. Raises Interrupted where the person stopped it.
+        """
+        out = self.out(trial, seed)
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        reading = self._evaluator.reading(seed)
+        steps, failed = self._steps(trial, seed, slot, out)
+        line = "" if failed else self._recipe.line(trial.ref, seed, steps, self._executor.variables(slot, seed))
+        if failed:
+            return self._measured(seed, reading, failed, None, line)
+        checkout = self._ledger.checkout(trial.commit, slot)
+        job = self._recipe.train(checkout, out, seed, steps, self._executor.variables(slot, seed), timeout)
+        watch = Watch(reading, pruner, lambda seconds: self._progress(trial, slot, seed, reading, seconds, steps))
+        trained = self._execute(job, watch)
+        evaluated = None
+        if self._config.evaluate.command and (trained.succeeded or trained.ending is Ending.BUDGET):
+            evaluated = self._aside(self._config.evaluate.command, trial, seed, slot, out)
+        return self._measured(seed, reading, trained, evaluated, line)
+
+    def out(self, trial: Trial, seed: int) -> Path:
+        """The output folder of one run."""
+        return self._ledger.private / "out" / trial.id / str(seed)
+
+    def _steps(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[int | None, Execution | None]:
+        """The steps that the budget gives this trial; with compute as the budget its own model is asked, once."""
+        if self._config.budget.flops is None:
+            return self._config.budget.steps, None
+        if trial.commit not in self._budgets:
+            asked = self._aside(self._config.budget.command, trial, seed, slot, out)
+            answer = re.findall(r"^steps: (\d+)\s*$", asked.log, re.MULTILINE)
+            if not asked.succeeded or not answer:
+                return None, asked
+            self._budgets[trial.commit] = int(answer[-1])
+        return self._budgets[trial.commit], None
+
+    def _aside(self, command: str, trial: Trial, seed: int, slot: int, out: Path) -> Execution:
+        # Checked out again: whatever training did to its copy, a protected command's files are the commit's.
+        checkout = self._ledger.checkout(trial.commit, slot)
+        return self._execute(
+            self._recipe.aside(command, checkout, out, seed, self._executor.variables(slot, seed)), Deaf()
+        )
+
+    def _execute(self, job: Job, monitor: Monitor) -> Execution:
+        execution = self._executor.run(job, monitor, self._cancel)
+        if execution.ending is Ending.CANCELLED:
+            raise Interrupted("stopped now; the open trial runs again under its number next time")
+        return execution
+
+    def _measured(
+        self, seed: int, reading: Reading, trained: Execution, evaluated: Execution | None, line: str
+    ) -> Measured:
+        run, curve = self._evaluator.run(seed, reading, trained, evaluated)
+        log = f"== seed {seed}: {run.status}\n{trained.log.rstrip()}\n"
+        if evaluated is not None:
+            log += f"== seed {seed}: evaluation\n{evaluated.log.rstrip()}\n"
+        return Measured(run, curve, log, line)
+
+    def _progress(
+        self, trial: Trial, slot: int, seed: int, reading: Reading, seconds: float, steps: int | None
+    ) -> None:
+        share = None
+        if steps and reading.step is not None:
+            share = reading.step / steps
+        elif self._recipe.seconds:
+            share = seconds / self._recipe.seconds
+        self._observer(Progress(trial, slot, seed, reading.step, reading.loss, seconds, share and min(share, 1.0)))
