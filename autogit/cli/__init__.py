@@ -1,0 +1,42 @@
+"""The command line: the only place that prints, prompts or exits.
+
+Each command is a module of this package; heavy imports happen inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from autogit import __version__
+from autogit.cli.face import Commands
+from autogit.cli.loop import loop
+from autogit.cli.trial import try_
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="autogit")
+@click.option("-C", "folder", default=".", metavar="DIR", help="Work as if started in DIR.")
+@click.pass_context
+def cli(context: click.Context, folder: str) -> None:
+    """Machine-learning research as git history.
+
+    autogit proposes a change to your training code, commits it as exp/N, trains from that commit, measures it, and lets
+    git remember: accepted changes fast-forward main, the others stay as tagged dead branches.
+
+    \b
+    Start here:   autogit init        look at a repository and write .autoresearch.toml
+                  autogit doctor      is everything in place?
+                  autogit loop        do research until you stop it
+    """
+    context.obj = folder
+
+
+cli.add_command(loop)
+cli.add_command(try_)
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    cli.main(windows_expand_args=False, prog_name="autogit", args=sys.argv[1:])

@@ -1,0 +1,49 @@
+"""`autogit loop`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from autogit.cli.face import INTERRUPTED, open_lab
+
+
+@click.command(epilog="Example:  autogit loop --hours 8 --patience 40")
+@click.option("-n", "--trials", type=click.IntRange(min=1), help="End after so many trials.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="End after so much time.")
+@click.option("--target", type=float, help="End when the metric reaches this value.")
+@click.option("--patience", type=click.IntRange(min=1), help="End after so many trials in a row without improvement.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), help="Trials side by side. Default: one for each GPU, else one."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of proposals.")
+@click.pass_context
+def loop(
+    context: click.Context,
+    trials: int | None,
+    hours: float | None,
+    target: float | None,
+    patience: int | None,
+    jobs: int | None,
+    seed: int,
+) -> None:
+    """Do research: propose, commit, train, evaluate, decide, record; again.
+
+    Options go before [limits] of the configuration. Ctrl-C ends it after the current trial, a second one now; nothing is
+    lost either way.
+    """
+    from autogit.cli.screen import screen
+
+    lab = open_lab(context)
+    signal.signal(signal.SIGTERM, _terminate)
+    with screen(lab) as observer:
+        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer)
+    if ended.interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,164 @@
+"""What a loop looks like: live on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from autogit.cli.face import duration, number, percent
+from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
+from autogit.records import Record, Verdict
+
+if TYPE_CHECKING:
+    from autogit.lab import Lab
+
+STYLES = {Verdict.ACCEPTED: "bold green", Verdict.REJECTED: "dim"}
+BAR = 24
+
+
+@contextmanager
+def screen(lab: Lab) -> Iterator[Observer]:
+    """An observer for the standard output: live where it is a terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    if lab.ledger.made:
+        console.print(f"{lab.ledger.root} is a git repository of its own now")
+    if not sys.stdout.isatty():
+        yield Lines(lab, console).tell
+        return
+    view = LiveView(lab, console)
+    with Live(view, console=console, refresh_per_second=8, transient=True):
+        yield view.tell
+
+
+class Lines:
+    """One line for each closed trial and each word to the person."""
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        self.lab = lab
+        self.console = console
+        self.metric = lab.config.metric.name
+
+    def tell(self, event: Event) -> None:
+        """Shows an event."""
+        match event:
+            case Started():
+                self._started(event)
+            case Closed():
+                self._closed(event)
+            case Notice():
+                self.console.print(Text(f"  {event.text}", style="yellow"))
+            case Stopping():
+                self.console.print(Text(f"  stopping: {event.reason}", style="yellow"))
+            case Ended():
+                self._ended(event)
+            case _:
+                pass
+
+    def _started(self, event: Started) -> None:
+        limits = [f"{event.trials} trials"] if event.trials else []
+        limits += [f"{event.hours:g} hours"] if event.hours else []
+        side = f", {event.jobs} side by side" if event.jobs > 1 else ""
+        until = " or ".join(limits) or "until you stop it (Ctrl-C)"
+        self.console.print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
+        if event.incumbent is None:
+            self.console.print("  first the baseline: the unchanged code, to know what there is to beat and its noise")
+
+    def _closed(self, event: Closed) -> None:
+        record = event.record
+        value = number(record.metrics.get(self.metric))
+        gain = "" if record.trial.operator == "baseline" else percent(event.improvement)
+        line = Text(f"{record.trial.ref:<8} ")
+        line.append(f"{record.verdict:<10}", STYLES.get(record.verdict, "red"))
+        line.append(f" {record.trial.title[:52]:<52} {self.metric} {value:>9} {gain:>8} {duration(record.seconds):>8}")
+        self.console.print(line)
+        if record.verdict not in (Verdict.ACCEPTED, Verdict.REJECTED):
+            self.console.print(Text(f"         {record.reason}", style="dim"))
+
+    def _ended(self, event: Ended) -> None:
+        lab, best = self.lab, self.lab.best()
+        print_ = self.console.print
+        print_()
+        print_(f"{event.reason}: {event.trials} trials in {duration(event.seconds)}, {len(event.accepted)} accepted")
+        if best is None:
+            return
+        gain = lab.improvement(best)
+        print_(
+            f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {percent(gain)} over the baseline"
+        )
+        for record in event.accepted:
+            print_(f"  {record.trial.ref:<8} {record.trial.title}: {record.reason}")
+        print_(
+            f"next: cd {lab.ledger.root} && git log --notes; git tag -n -l 'dead/*'; autogit log; autogit show {best.id}"
+        )
+
+
+class LiveView(Lines):
+    """Lines above, and below them what is happening now."""
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        super().__init__(lab, console)
+        self._lock = threading.Lock()
+        self._slots: dict[int, tuple[Opened, Progress | None, Ran | None]] = {}
+        self._closed_trials: list[Record] = []
+        self._limit: int | None = None
+        self._since = time.monotonic()
+
+    def tell(self, event: Event) -> None:
+        """Shows an event; lines scroll above the live part."""
+        with self._lock:
+            match event:
+                case Started():
+                    self._limit, self._since = event.trials, time.monotonic()
+                case Opened():
+                    self._slots[event.slot] = (event, None, None)
+                case Progress():
+                    opened, _, ran = self._slots[event.slot]
+                    self._slots[event.slot] = (opened, event, ran)
+                case Ran():
+                    opened, _, _ = self._slots[event.slot]
+                    self._slots[event.slot] = (opened, None, event)
+                case Closed():
+                    self._slots.pop(event.slot, None)
+                    if not event.record.trial.is_baseline:
+                        self._closed_trials.append(event.record)
+                case _:
+                    pass
+        super().tell(event)
+
+    def __rich__(self) -> Group:
+        with self._lock:
+            rows = [self._row(slot) for slot in sorted(self._slots)]
+            return Group(*rows, self._footer())
+
+    def _row(self, slot: int) -> Text:
+        opened, progress, ran = self._slots[slot]
+        text = Text(f"{opened.trial.ref:<8} {opened.trial.title[:44]:<44} ", style="cyan")
+        if progress is None:
+            text.append("starting" if ran is None else f"seed {ran.run.seed} done, another one")
+            return text
+        share = progress.share or 0.0
+        text.append("━" * round(BAR * share), "cyan").append("━" * (BAR - round(BAR * share)), "dim")
+        text.append(f" seed {progress.seed} step {progress.step} loss {number(progress.loss)}", "default")
+        if 0 < share < 1:
+            text.append(f", {duration(progress.seconds / share - progress.seconds)} left", "default")
+        return text
+
+    def _footer(self) -> Text:
+        best = self.lab.best()
+        done = len(self._closed_trials)
+        parts = [f"{done}{f' of {self._limit}' if self._limit else ''} trials"]
+        spent = time.monotonic() - self._since
+        parts.append(duration(spent))
+        if self._limit and done:
+            parts.append(f"about {duration(spent / done * (self._limit - done))} left")
+        if best is not None:
+            parts.append(f"best {best.trial.ref} {self.metric} {number(self.lab.history.value(best))}")
+        return Text(" · ".join(parts), style="bold")

@@ -1,0 +1,176 @@
+"""A lab: one workspace with everything that autogit knows of it. The composition root, and the face for Python.
+
+from autogit import Lab
+
+lab = Lab.open(".")
+lab.loop(trials=20, hours=8)
+print(lab.best())
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autogit import config as configuration
+from autogit.agenda import Landed
+from autogit.config import Config, ConfigFile
+from autogit.errors import PatchError
+from autogit.events import Ended, Observer, silent
+from autogit.history import History, Trend
+from autogit.ledger import GitLedger
+from autogit.records import Curve, Proposal, Record
+
+if TYPE_CHECKING:
+    from autogit.loop import Loop
+    from autogit.patch import Policy
+
+
+class Lab:
+    """Opens a workspace. Reading needs nothing but git; a loop is wired when it is asked for."""
+
+    def __init__(self, file: ConfigFile) -> None:
+        self.file = file
+        self.ledger = GitLedger(file)
+
+    @classmethod
+    def open(cls, folder: str | Path = ".") -> Lab:
+        """The lab whose `.autoresearch.toml` is in `folder` or in the nearest folder above it.
+
+        Raises ConfigError or WorkspaceError with what to do.
+        """
+        return cls(configuration.find(Path(folder)))
+
+    @property
+    def config(self) -> Config:
+        """The configuration as frozen dataclasses."""
+        return self.file.config
+
+    @cached_property
+    def history(self) -> History:
+        """Every closed trial, oldest first, with what follows from them."""
+        return History(self.config.metric, self.ledger.records())
+
+    def trials(self) -> list[Record]:
+        """Every closed trial, oldest first."""
+        return list(self.history)
+
+    def trial(self, number: int | str) -> Record:
+        """One closed trial by its number. Raises UnknownTrialError."""
+        return self.history[str(number).removeprefix("exp/")]
+
+    def best(self) -> Record | None:
+        """The incumbent: the last accepted trial. None before the first loop."""
+        return self.history.best()
+
+    def top(self, count: int = 5) -> list[Record]:
+        """The trials with the best primary metric, best first."""
+        return self.history.top(count)
+
+    def trends(self) -> list[Trend]:
+        """How each kind of move has done."""
+        return self.history.trends()
+
+    def improvement(self, record: Record) -> float | None:
+        """Over the first baseline, in percent; negative where worse."""
+        return self.history.improvement(record)
+
+    def diff(self, number: int | str) -> str:
+        """The change of a trial against its base."""
+        return self.ledger.diff(self.trial(number).id)
+
+    def log(self, number: int | str) -> str:
+        """What the runs of a trial printed (bounded)."""
+        return self.ledger.log(self.trial(number).id)
+
+    def curves(self, number: int | str) -> tuple[Curve, ...]:
+        """The learning curves of a trial's runs."""
+        return self.ledger.curves(self.trial(number).id)
+
+    def loop(
+        self,
+        trials: int | None = None,
+        hours: float | None = None,
+        target: float | None = None,
+        patience: int | None = None,
+        jobs: int | None = None,
+        seed: int = 0,
+        observer: Observer = silent,
+    ) -> Ended:
+        """Does research until a limit is reached; what is not given here comes from `[limits]`.
+
+        In the main thread Ctrl-C ends it after the current trial, a second one now. Raises LabBusyError where another
+        loop runs on this lab, BaselineError where the unchanged code does not train.
+        """
+        config = self.config
+        if target is not None:
+            config = replace(config, metric=replace(config.metric, target=target))
+        given = {"trials": trials, "hours": hours, "patience": patience}
+        limits = replace(config.limits, **{name: value for name, value in given.items() if value is not None})
+        with self.ledger.lock():
+            return self._wire(replace(config, limits=limits), observer, jobs, seed).run()
+
+    def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
+        """One trial of a person's own diff (`autogit try`). Raises PatchError where it does not land; no number is used."""
+        base = self.ledger.main()
+        self._land(diff, base)
+        proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")
+        with self.ledger.lock():
+            loop = self._wire(self.config, observer, 1, 0)
+            loop.measure_main()
+            return loop.step(proposal=proposal)
+
+    @cached_property
+    def _policy(self) -> Policy:
+        from autogit.patch import Policy
+
+        return Policy.of(self.config.train, self.ledger.prefix)
+
+    def _land(self, text: str, base: str) -> Landed:
+        from autogit.patch import land
+
+        landed = land(text, partial(self.ledger.read, base), self._policy)
+        if not landed.changes:
+            raise PatchError("the diff changes nothing")
+        return Landed(landed.diff, landed.changes)
+
+    def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
+        """Puts the rooms together."""
+        from autogit.evaluate import StandardEvaluator
+        from autogit.execute import LocalExecutor, job_count
+        from autogit.loop import Loop, Rooms
+        from autogit.measurement import Measurement
+        from autogit.propose import portfolio
+        from autogit.recipe import Recipe
+
+        jobs = job_count(config, jobs)
+        cancel = threading.Event()
+        executor = LocalExecutor(config, jobs)
+        evaluator = StandardEvaluator(config)
+        recipe = Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
+        measurement = Measurement(config, self.ledger, executor, evaluator, recipe, observer, cancel)
+        rooms = Rooms(
+            config=config,
+            ledger=self.ledger,
+            executor=executor,
+            evaluator=evaluator,
+            proposer=portfolio(config),
+            measurement=measurement,
+            history=self.history,
+            land=self._land,
+            prune=lambda trial, seed, incumbent: None,
+        )
+        return Loop(rooms, config.limits, observer, cancel, jobs, seed)
+
+
+def _seconds(config: Config) -> float | None:
+    """Wall time of a run, where that is the budget: configured, or the loop's hours shared between its trials."""
+    budget, limits = config.budget, config.limits
+    if budget.seconds is not None:
+        return budget.seconds
+    if budget.steps is None and budget.flops is None and limits.hours and limits.trials:
+        return 3600 * limits.hours / limits.trials
+    return None
