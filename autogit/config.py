@@ -71,6 +71,23 @@ class Metric:
     patterns: Mapping[str, str] = field(default_factory=dict)
     """Regular expressions for output that is not understood by itself: metric = 'acc: ([0-9.]+)'. One group, the value;
     a second one named `step` where the line has it: '(?P<step>\\d+).*acc ([0-9.]+)'."""
+    objective: Literal["primary", "composite"] = "primary"
+    """What is compared: this metric alone, or the weighted mean of log ratios to the baseline of all metrics that have a
+    weight in `[metrics]` (this one weighs 1 unless it is listed there)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """`[metrics.NAME]`: another metric that is weighed or guarded; the primary one may be listed too."""
+
+    direction: Direction = "min"
+    """Which way is better. Of the primary metric, `metric.direction` counts."""
+    weight: NotNegative = 0.0
+    """Its share of the composite; 0 is a guard alone."""
+    max: float | None = None
+    """A trial whose mean lies above it is rejected, whatever its score."""
+    min: float | None = None
+    """A trial whose mean lies below it is rejected, whatever its score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +174,8 @@ class Config:
     main: str = "main"
     """The branch that receives accepted changes."""
     metric: Metric = Metric()
+    metrics: Mapping[str, Secondary] = field(default_factory=dict)
+    """Other metrics with their weights and guards, by name."""
     evaluate: Evaluate = Evaluate()
     budget: Budget = Budget()
     limits: Limits = Limits()

@@ -26,6 +26,8 @@ class RunStatus(StrEnum):
     CRASHED = "crashed"
     TIMED_OUT = "timed out"
     """Stopped by its time limit, with no usable metric."""
+    REFUSED = "refused"
+    """The protected evaluator does not believe it: a model that sees the future, weights that were not trained."""
 
     @property
     def counts(self) -> bool:
