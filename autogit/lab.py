@@ -114,7 +114,7 @@ class Lab:
             return self._wire(replace(config, limits=limits), observer, jobs, seed).run()
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
-        """One trial of a person's own diff (`autogit try`). Raises PatchError where it does not land; no number is used."""
+        """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, where it does not land."""
         base = self.ledger.main()
         self._land(diff, base)
         proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")

@@ -32,8 +32,8 @@ def loop(
 ) -> None:
     """Do research: propose, commit, train, evaluate, decide, record; again.
 
-    Options go before [limits] of the configuration. Ctrl-C ends it after the current trial, a second one now; nothing is
-    lost either way.
+    Options go before [limits] of the configuration. Ctrl-C ends it after the current trial, a second one now;
+    nothing is lost either way.
     """
     from autogit.cli.screen import screen
 

@@ -95,9 +95,8 @@ class Lines:
         )
         for record in event.accepted:
             print_(f"  {record.trial.ref:<8} {record.trial.title}: {record.reason}")
-        print_(
-            f"next: cd {lab.ledger.root} && git log --notes; git tag -n -l 'dead/*'; autogit log; autogit show {best.id}"
-        )
+        where = lab.ledger.root
+        print_(f"next: cd {where} && git log --notes; git tag -n -l 'dead/*'; autogit log; autogit show {best.id}")
 
 
 class LiveView(Lines):

@@ -16,8 +16,8 @@ from autogit.cli.face import open_lab
 def try_(context: click.Context, patch: TextIO, title: str | None) -> None:
     """Make one trial of PATCH, a unified diff from a file or - for standard input.
 
-    It is judged like every other: accepted onto main when it beats the incumbent, a dead branch when not. A diff that does
-    not land uses no number and changes nothing.
+    It is judged like every other: accepted onto main when it beats the incumbent, a dead branch when not. A diff that
+    does not land uses no number and changes nothing.
     """
     from autogit.cli.screen import screen
 

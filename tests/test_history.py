@@ -1,0 +1,70 @@
+"""What follows from the records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autogit.config import Metric
+from autogit.errors import UnknownTrialError
+from autogit.history import History
+from autogit.records import BASELINE, Record, Trial, Verdict
+
+
+def record(number: int, value: float | None, verdict: str = "rejected", base: str = "c0", **trial: Any) -> Record:
+    facts = {"title": f"Trial {number}", "proposer": "hyperparameters", "operator": "learning_rate", **trial}
+    made = Trial(id=str(number), commit=f"c{number}", base=base, **facts)
+    return Record(made, Verdict(verdict), "because", {} if value is None else {"val_loss": value})
+
+
+def baseline(value: float, number: int = 0) -> Record:
+    return record(number, value, "accepted", f"c{number}", proposer=BASELINE, operator=BASELINE)
+
+
+def test_improvement_is_relative_to_the_first_baseline() -> None:
+    better = record(1, 3.0, "accepted")
+    history = History(Metric(), [baseline(4.0), better, baseline(2.0, 2)])
+    assert history.improvement(better) == pytest.approx(25.0)
+    assert history.improvement(record(3, 5.0)) == pytest.approx(-25.0)
+    assert history.improvement(record(4, None, "crashed")) is None
+
+
+def test_higher_is_better_everywhere() -> None:
+    history = History(Metric(direction="max"), [baseline(0.5), record(1, 0.4), record(2, 0.6, "accepted")])
+    assert [r.id for r in history.top(2)] == ["2", "0"]
+    assert history.improvement(history["2"]) == pytest.approx(20.0)
+    assert history.better(0.6, 0.5) and not history.better(0.5, 0.5)
+
+
+def test_top_leaves_out_what_has_no_metric() -> None:
+    history = History(Metric(), [baseline(4.0), record(1, None, "crashed"), record(2, 3.0), record(3, 3.5)])
+    assert [r.id for r in history.top()] == ["2", "3", "0"]
+
+
+def test_trends_count_attempts_and_gain_over_the_incumbent_of_the_time() -> None:
+    records = [
+        baseline(4.0),
+        record(1, 3.0, "accepted"),
+        record(2, 3.3, base="c1"),
+        record(3, None, "crashed", base="c1", operator="dropout"),
+    ]
+    rate, dropout = History(Metric(), records).trends()
+    assert (rate.operator, rate.attempts, rate.accepted) == ("learning_rate", 2, 1)
+    assert rate.improvement == pytest.approx((25.0 - 10.0) / 2)
+    assert (dropout.operator, dropout.attempts, dropout.improvement) == ("dropout", 1, None)
+
+
+def test_a_record_of_the_same_trial_replaces_it() -> None:
+    history = History(Metric(), [baseline(4.0), record(1, 3.0)])
+    history.add(record(1, 2.0, "accepted"))
+    assert len(history) == 2
+    assert history["1"].metrics["val_loss"] == 2.0
+    assert history.best() is history["1"]
+
+
+def test_since_accepted_and_unknown() -> None:
+    history = History(Metric(), [baseline(4.0), record(1, 3.0, "accepted"), record(2, 5.0), record(3, 5.0)])
+    assert history.since_accepted == 2
+    with pytest.raises(UnknownTrialError, match="autogit log"):
+        history["99"]
