@@ -56,6 +56,9 @@ class Evaluate:
     training printed. Without it metrics are marked `self-reported`. Placeholders as in `train.command`."""
     timeout: Positive = 600.0
     """Seconds."""
+    holdout: str = ""
+    """A protected command that prints, one a line, the absolute paths that hold what models are scored on. Training
+    finds them empty. Placeholder: {python}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,7 @@ def _check(config: Config, source: str) -> None:
     for key, command in (
         ("train.command", config.train.command),
         ("evaluate.command", config.evaluate.command),
+        ("evaluate.holdout", config.evaluate.holdout),
         ("budget.command", config.budget.command),
     ):
         try:

@@ -114,7 +114,7 @@ class Lab:
             return self._wire(replace(config, limits=limits), observer, jobs, seed).run()
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
-        """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, where it does not land."""
+        """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, if it does not land."""
         base = self.ledger.main()
         self._land(diff, base)
         proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")
@@ -155,11 +155,11 @@ class Lab:
         rooms = Rooms(
             config=config,
             ledger=self.ledger,
-            executor=executor,
             evaluator=evaluator,
             proposer=portfolio(config),
             measurement=measurement,
             history=self.history,
+            environment={**executor.environment, "config": self.file.hash},
             land=self._land,
             prune=lambda trial, seed, incumbent: None,
         )

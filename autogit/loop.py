@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, M
 from autogit.events import Closed, Ended, Notice, Observer, Opened, Ran, Started, Stopping
 from autogit.history import History
 from autogit.measurement import Measurement, Pruner
-from autogit.protocols import Evaluator, Executor, Judgement, Ledger, Proposer
-from autogit.records import Proposal, Record, Trial, Verdict
+from autogit.protocols import Evaluator, Judgement, Ledger, Proposer
+from autogit.records import Proposal, Record, Scalar, Trial, Verdict
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
@@ -35,11 +35,12 @@ class Rooms:
 
     config: Config
     ledger: Ledger
-    executor: Executor
     evaluator: Evaluator
     proposer: Proposer
     measurement: Measurement
     history: History
+    environment: Mapping[str, Scalar]
+    """What makes the numbers of this loop comparable with others, for every record."""
     land: Land
     prune: Callable[[Trial, int, Record], Pruner | None]
     """(trial, seed, incumbent) -> a pruner of that run, where there is a curve to compare with."""
@@ -206,7 +207,7 @@ class Loop:
             reason=judgement.reason,
             metrics=judgement.metrics,
             runs=tuple(work.runs),
-            environment=rooms.executor.environment,
+            environment=rooms.environment,
             reproduce=work.reproduce,
             closed=datetime.now(UTC).isoformat(timespec="seconds"),
             statistics=judgement.statistics,

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from autogit.config import Config
-from autogit.errors import Interrupted
+from autogit.errors import Interrupted, WorkspaceError
 from autogit.events import Observer, Progress
 from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Reading
 from autogit.recipe import Recipe
@@ -81,6 +81,7 @@ class Measurement:
         self._observer = observer
         self._cancel = cancel
         self._budgets: dict[str, int] = {}
+        self._masked: tuple[Path, ...] | None = None
 
     def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, pruner: Pruner | None = None) -> Measured:
         """Trains `trial` from its commit with `seed` and evaluates what came of it.
@@ -95,8 +96,10 @@ class Measurement:
         line = "" if failed else self._recipe.line(trial.ref, seed, steps, self._executor.variables(slot, seed))
         if failed:
             return self._measured(seed, reading, failed, None, line)
+        masked = self._holdout(trial, seed, slot, out)
         checkout = self._ledger.checkout(trial.commit, slot)
-        job = self._recipe.train(checkout, out, seed, steps, self._executor.variables(slot, seed), timeout)
+        variables = self._executor.variables(slot, seed)
+        job = self._recipe.train(checkout, out, seed, steps, variables, timeout, masked)
         watch = Watch(reading, pruner, lambda seconds: self._progress(trial, slot, seed, reading, seconds, steps))
         trained = self._execute(job, watch)
         evaluated = None
@@ -119,6 +122,15 @@ class Measurement:
                 return None, asked
             self._budgets[trial.commit] = int(answer[-1])
         return self._budgets[trial.commit], None
+
+    def _holdout(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[Path, ...]:
+        """The paths that training must not read, asked for once."""
+        if self._masked is None and self._config.evaluate.holdout:
+            asked = self._aside(self._config.evaluate.holdout, trial, seed, slot, out)
+            if not asked.succeeded:
+                raise WorkspaceError(f"evaluate.holdout failed ({asked.reason}): {self._config.evaluate.holdout}")
+            self._masked = tuple(Path(line) for line in asked.log.splitlines() if line.startswith("/"))
+        return self._masked or ()
 
     def _aside(self, command: str, trial: Trial, seed: int, slot: int, out: Path) -> Execution:
         # Checked out again: whatever training did to its copy, a protected command's files are the commit's.

@@ -28,8 +28,6 @@ class Recipe:
     """Where the commands start, relative to a checkout's top."""
     seconds: float | None = None
     """Wall time of a run, where the budget is time."""
-    holdout: tuple[Path, ...] = ()
-    """What training must not read, since it is scored on it."""
 
     def train(
         self,
@@ -39,8 +37,9 @@ class Recipe:
         steps: int | None,
         variables: Mapping[str, str],
         timeout: float | None,
+        masked: tuple[Path, ...] = (),
     ) -> Job:
-        """The training job of one run; `timeout` in seconds."""
+        """The training job of one run; `timeout` in seconds. It finds the paths of `masked` empty."""
         # A script that is told its time keeps it; the supervisor comes after it.
         own = "{seconds}" in self.config.train.command
         seconds = self.seconds + self.config.budget.grace if self.seconds and own else self.seconds
@@ -52,7 +51,7 @@ class Recipe:
             variables=variables,
             protected=self._protected(checkout),
             data=self._data(checkout),
-            masked=self.holdout,
+            masked=masked,
             seconds=seconds,
             timeout=None if seconds else timeout,
             grace=self.config.budget.grace,
