@@ -58,7 +58,7 @@ class Evaluate:
     """Seconds."""
     holdout: str = ""
     """A protected command that prints, one a line, the absolute paths that hold what models are scored on. Training
-    finds them empty. Placeholder: {python}."""
+    finds them empty. A line `data_hash: X` goes into every record. Placeholder: {python}."""
 
 
 @dataclass(frozen=True, slots=True)

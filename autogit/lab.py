@@ -159,7 +159,7 @@ class Lab:
             proposer=portfolio(config),
             measurement=measurement,
             history=self.history,
-            environment={**executor.environment, "config": self.file.hash},
+            config_hash=self.file.hash,
             land=self._land,
             prune=lambda trial, seed, incumbent: None,
         )

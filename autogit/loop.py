@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from autogit.events import Closed, Ended, Notice, Observer, Opened, Ran, Started
 from autogit.history import History
 from autogit.measurement import Measurement, Pruner
 from autogit.protocols import Evaluator, Judgement, Ledger, Proposer
-from autogit.records import Proposal, Record, Scalar, Trial, Verdict
+from autogit.records import Proposal, Record, Trial, Verdict
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
@@ -39,8 +39,7 @@ class Rooms:
     proposer: Proposer
     measurement: Measurement
     history: History
-    environment: Mapping[str, Scalar]
-    """What makes the numbers of this loop comparable with others, for every record."""
+    config_hash: str
     land: Land
     prune: Callable[[Trial, int, Record], Pruner | None]
     """(trial, seed, incumbent) -> a pruner of that run, where there is a curve to compare with."""
@@ -207,7 +206,7 @@ class Loop:
             reason=judgement.reason,
             metrics=judgement.metrics,
             runs=tuple(work.runs),
-            environment=rooms.environment,
+            environment={**rooms.measurement.environment, "config": rooms.config_hash},
             reproduce=work.reproduce,
             closed=datetime.now(UTC).isoformat(timespec="seconds"),
             statistics=judgement.statistics,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -12,9 +12,10 @@ from threading import Event
 from autogit.config import Config
 from autogit.errors import Interrupted, WorkspaceError
 from autogit.events import Observer, Progress
+from autogit.fingerprint import fingerprint
 from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Reading
 from autogit.recipe import Recipe
-from autogit.records import Curve, Run, Trial
+from autogit.records import Curve, Run, Scalar, Trial
 
 Pruner = Callable[[int, float], Halt | None]
 """Asked at each reported step whether the run may go on: (step, loss) -> Halt, or None."""
@@ -82,6 +83,7 @@ class Measurement:
         self._cancel = cancel
         self._budgets: dict[str, int] = {}
         self._masked: tuple[Path, ...] | None = None
+        self._data = fingerprint(recipe.data) if recipe.data else ""
 
     def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, pruner: Pruner | None = None) -> Measured:
         """Trains `trial` from its commit with `seed` and evaluates what came of it.
@@ -111,6 +113,11 @@ class Measurement:
         """The output folder of one run."""
         return self._ledger.private / "out" / trial.id / str(seed)
 
+    @property
+    def environment(self) -> Mapping[str, Scalar]:
+        """What of this machine and its data makes numbers comparable, for the record."""
+        return {**self._executor.environment, **({"data": self._data} if self._data else {})}
+
     def _steps(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[int | None, Execution | None]:
         """The steps that the budget gives this trial; with compute as the budget its own model is asked, once."""
         if self._config.budget.flops is None:
@@ -130,6 +137,7 @@ class Measurement:
             if not asked.succeeded:
                 raise WorkspaceError(f"evaluate.holdout failed ({asked.reason}): {self._config.evaluate.holdout}")
             self._masked = tuple(Path(line) for line in asked.log.splitlines() if line.startswith("/"))
+            self._data = next(iter(re.findall(r"^data_hash: (\w+)$", asked.log, re.MULTILINE)), "")
         return self._masked or ()
 
     def _aside(self, command: str, trial: Trial, seed: int, slot: int, out: Path) -> Execution:

@@ -29,6 +29,17 @@ class Recipe:
     seconds: float | None = None
     """Wall time of a run, where the budget is time."""
 
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """Where the data that git ignores really is. Raises WorkspaceError where it is not."""
+        sources = []
+        for path in self.config.train.data:
+            source = (self.root / self.prefix / path).resolve()
+            if not source.exists():
+                raise WorkspaceError(f"train.data names {path}, but {source} does not exist; make it first")
+            sources.append(source)
+        return tuple(sources)
+
     def train(
         self,
         checkout: Path,
@@ -113,14 +124,9 @@ class Recipe:
 
     def _data(self, checkout: Path) -> tuple[Path, ...]:
         """Links ignored data into a checkout, at the same place, and names where it really is."""
-        sources = []
-        for path in self.config.train.data:
-            source = (self.root / self.prefix / path).resolve()
-            if not source.exists():
-                raise WorkspaceError(f"train.data names {path}, but {source} does not exist; make it first")
+        for path, source in zip(self.config.train.data, self.data, strict=True):
             place = checkout / self.prefix / path
             if not place.exists() and not place.is_symlink():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.symlink_to(source)
-            sources.append(source)
-        return tuple(sources)
+        return self.data
