@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -43,6 +43,8 @@ class Rooms:
     land: Land
     prune: Callable[[Trial, int, Record], Pruner | None]
     """(trial, seed, incumbent) -> a pruner of that run, where there is a curve to compare with."""
+    words: Callable[[], Sequence[str]]
+    """What the proposers have to say to the person since the last call."""
 
 
 class Loop:
@@ -89,6 +91,8 @@ class Loop:
     def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
         """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
         work = self._agenda.next(proposal)
+        for word in self._rooms.words():
+            self._observer(Notice(word))
         return self._try(work, slot)
 
     def measure_main(self, slot: int = 0) -> None:
