@@ -1,0 +1,253 @@
+"""The tolerant reader: any text that has a diff in it -> what the diff says, line by line.
+
+Numbers are noted, never relied on. Nothing that carries a change is skipped: a line with a "+" or "-" below a file's
+header either becomes part of a hunk or the whole text is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from autogit.errors import PatchError
+from autogit.patch.header import Header, envelope, git_names, named_pair
+from autogit.patch.header import name as header_name
+from autogit.patch.hunk import FilePatch, Hunk, Kind, Line, Numbers, Sign
+
+_NUMBERS = re.compile(r"@@+ *-(\d+)(?:,(\d+))? +\+(\d+)(?:,(\d+))? *(?:@@+)?(.*)")
+_FENCE = re.compile(r"( {0,3}|\s+)(`{3,}|~{3,})(.*)")
+_NO_NEWLINE = re.compile(r"\\ *No newline", re.IGNORECASE)
+_VERSION = re.compile(r"\d+\.\d+[\w.() -]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the text as it came, without its ending."""
+
+    text: str
+    crlf: bool = False
+    last: bool = False
+    """Nothing follows, not even a line ending: it cannot tell which ending it would have had."""
+
+
+def parse(text: str) -> tuple[FilePatch, ...]:
+    """Every file's part of the unified diff (or apply_patch envelope) in `text`; nothing where it has none.
+
+    Raises PatchError where the text has a diff that cannot be read in one way only.
+    """
+    return _Reader(rows(text)).read()
+
+
+def rows(text: str) -> list[Row]:
+    """The lines of a text, by "\\n" alone."""
+    parts = text.removeprefix("\ufeff").split("\n")
+    out = [Row(part.removesuffix("\r"), part.endswith("\r")) for part in parts]
+    return [*out[:-1], replace(out[-1], last=True)] if parts[-1] else out[:-1]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A file's part while it is read."""
+
+    header: Header
+    crlf_header: bool
+    hunks: list[Hunk]
+    headings: tuple[str, ...] = ()
+    """Of hunk headers that have no line below them yet."""
+
+
+class _Reader:
+    def __init__(self, text: list[Row]) -> None:
+        self.rows = text
+        self.at = 0
+        self.drafts: list[_Draft] = []
+        self.file: _Draft | None = None
+        self.fence = ""
+
+    def read(self) -> tuple[FilePatch, ...]:
+        while self.at < len(self.rows):
+            if not (self._fence_line() or self._file_header() or self._extended() or self._hunk()):
+                self._prose()
+        if self.fence and self.file and not (self.file.hunks and self.file.hunks[-1].counted):
+            raise PatchError("the text ends inside its code block: it was probably cut off; send the whole diff")
+        return tuple(_finish(draft) for draft in self.drafts)
+
+    # ---- one kind of row each: True where the row was of that kind and has been read
+
+    def _fence_line(self) -> bool:
+        if not (found := _FENCE.fullmatch(self._text())):
+            return False
+        if not self.fence:
+            self.fence, self.file = found[2], None
+        elif self._closes(self._text()):
+            after = self._text(1)
+            if self.file and after.strip() and after[0] in "+- @":
+                raise PatchError(f"line {self.at + 2} follows a closing {found[2]} but looks like part of the diff")
+            self.fence, self.file = "", None
+        self.at += 1
+        return True
+
+    def _file_header(self) -> bool:
+        text = self._text()
+        if text.startswith("diff --git "):
+            self._start(Header(git=git_names(text)), 1)
+        elif pair := named_pair(text, self._text(1)):
+            self._names(pair[0], pair[1], 2)
+        elif text.startswith(("--- ", "+++ ")) and self._text(1).startswith("@@"):
+            one = header_name(text[4:])
+            self._names(one if text[0] == "-" else None, one if text[0] == "+" else None, 1)
+        elif found := envelope(text):
+            self._start(found, 1)
+        else:
+            return False
+        return True
+
+    def _names(self, old: str | None, new: str | None, size: int) -> None:
+        begun = self.file is not None and not self.file.hunks and self.file.header.old is self.file.header.new is None
+        if begun and self.file:
+            self.at += size
+        else:
+            self._start(Header(), size)
+        assert self.file is not None
+        self.file.header.old, self.file.header.new = old, new
+
+    def _start(self, header: Header, size: int) -> None:
+        self.file = _Draft(header, self.rows[self.at].crlf, [])
+        self.drafts.append(self.file)
+        self.at += size
+
+    def _extended(self) -> bool:
+        if self.file and self._text().startswith("*** End Patch"):
+            self.file = None
+        elif not (self.file and not self.file.hunks and self.file.header.extend(self._text())):
+            return False
+        self.at += 1
+        return True
+
+    def _hunk(self) -> bool:
+        text = self._text()
+        headed = text.startswith("@@")
+        if text.startswith("@@@"):
+            raise PatchError(f"line {self.at + 1}: a combined diff of a merge; send one against the base alone")
+        if headed and self.file is None:
+            raise PatchError(
+                f"line {self.at + 1}: a hunk that belongs to no file: put `--- a/PATH` and `+++ b/PATH` above it"
+            )
+        if self.file is None or not (headed or (not self.file.hunks and text[:1] in ("+", "-", " ") and text.strip())):
+            return False
+        numbers, heading = _hunk_header(text) if headed else (None, "")
+        self.at += headed
+        start = self.at
+        while self.at < len(self.rows) and not self._ends_hunk():
+            self.at += 1
+        body = self.rows[start : self.at]
+        headings = (*self.file.headings, *((heading,) if heading else ()))
+        if not any(row.text.strip() for row in body):
+            self.file.headings = headings
+            return True
+        body = _trimmed(body)
+        self.file.hunks.append(Hunk(_lines(body), numbers, headings))
+        self.file.headings = ()
+        return True
+
+    def _prose(self) -> None:
+        text = self._text()
+        if self._signature():
+            self.file = None
+        if self.file and text[:1] in ("+", "-"):
+            raise PatchError(
+                f"line {self.at + 1} looks like part of the diff but stands outside of every hunk: {text[:80]}"
+            )
+        if text.startswith("Binary files ") and text.endswith(" differ"):
+            raise PatchError("the diff changes a binary file")
+        self.at += 1
+
+    # ---- looking ahead
+
+    def _text(self, ahead: int = 0) -> str:
+        return self.rows[self.at + ahead].text if self.at + ahead < len(self.rows) else ""
+
+    def _closes(self, text: str) -> bool:
+        found = _FENCE.fullmatch(text)
+        return bool(found and self.fence and found[2].startswith(self.fence) and not found[3].strip())
+
+    def _ends_hunk(self) -> bool:
+        text = self._text()
+        if text.startswith(("@@", "diff --git ", "*** ")):
+            return True
+        if pair := named_pair(text, self._text(1)):
+            # A removed "-- x" above an added "++ y" looks the same, but is not followed by a hunk or named alike.
+            try:
+                alike = bool(Header(*pair).close())
+            except PatchError:
+                alike = False
+            return alike or self._text(2).startswith("@@")
+        return self._closes(text) or self._signature()
+
+    def _signature(self) -> bool:
+        """What `git format-patch` ends with."""
+        return self._text() in ("-- ", "--") and bool(_VERSION.match(self._text(1)))
+
+
+def _hunk_header(text: str) -> tuple[Numbers | None, str]:
+    if found := _NUMBERS.match(text):
+        a, b, c, d = (int(n) if n else 1 for n in found.groups()[:4])
+        return Numbers(a, b, c, d), found[5].strip()
+    heading = text.strip("@ \t")
+    return None, heading if any(c.isalnum() for c in heading) else ""
+
+
+def _trimmed(body: list[Row]) -> list[Row]:
+    """Without the prose and the blank lines that follow the last change, and the blank lines before the first line.
+
+    Only context can be lost by that, and context only narrows down the place.
+    """
+    last = max((i for i, row in enumerate(body) if row.text[:1] in ("+", "-", "\\")), default=len(body) - 1)
+    end = last + 1
+    while end < len(body) and (not body[end].text or body[end].text[0] in " \\"):
+        end += 1
+    body = body[:end]
+    while body and not body[-1].text:
+        body.pop()
+    while body and not body[0].text:
+        body.pop(0)
+    return body
+
+
+def _lines(body: list[Row]) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for row in body:
+        if _NO_NEWLINE.match(row.text):
+            if lines:
+                lines[-1] = replace(lines[-1], at_end=True, crlf=None)
+            continue
+        marked = row.text[:1] in ("+", "-", " ") and bool(row.text)
+        sign, text = (Sign(row.text[0]), row.text[1:]) if marked else (Sign.KEPT, row.text)
+        lines.append(Line(sign, text, marked, crlf=row.crlf if row.text and not row.last else None))
+    return tuple(lines)
+
+
+def _finish(draft: _Draft) -> FilePatch:
+    names, kind = draft.header.close()
+    hunks = [hunk for hunk in draft.hunks if hunk.changed]
+    if kind is Kind.MODIFY and not hunks:
+        raise PatchError(f"{names[0]}: no line of it is added or removed")
+    endings = {line.crlf for hunk in hunks for line in hunk.lines} - {None}
+    starts = [hunk.numbers.old_start for hunk in hunks if hunk.numbers]
+    return FilePatch(
+        names,
+        kind,
+        tuple(_each_line(hunk, _with_ending) for hunk in hunks) if len(endings) == 2 else tuple(hunks),
+        ordered=starts == sorted(starts),
+        literal=len(endings) == 2,
+        crlf=endings == {True} and not draft.crlf_header,
+    )
+
+
+def _each_line(hunk: Hunk, change: Callable[[Line], Line]) -> Hunk:
+    return replace(hunk, lines=tuple(map(change, hunk.lines)))
+
+
+def _with_ending(line: Line) -> Line:
+    return replace(line, text=line.text + "\r") if line.crlf else line
