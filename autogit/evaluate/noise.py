@@ -1,0 +1,117 @@
+"""How much a result moves by luck: the standard deviation of a paired difference, measured from repeated runs.
+
+Merits are numbers where larger is better; a difference is the candidate's merit minus the incumbent's, same seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autogit.records import Record, Run
+
+Merit = Callable[[Mapping[str, float]], float | None]
+"""A run's metrics -> its merit, larger is better; None where a metric is missing."""
+
+WINDOW = 200
+"""The latest records that are looked at: noise changes as the incumbent does, and the cost of a trial stays flat."""
+ENOUGH = 4
+"""Degrees of freedom from which paired differences are believed; below, the runs of unchanged code bound them."""
+OUTLIER = 3.0
+"""Residuals beyond so many robust standard deviations are drawn in: one wild trial must not blind the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The standard deviation of one paired difference and how well it is known."""
+
+    sd: float
+    freedom: int
+    """Degrees of freedom of `sd`."""
+    paired: bool
+    """Whether paired differences were measured; else `sd` is that of two unrelated runs, an upper bound."""
+
+    @property
+    def deterministic(self) -> bool:
+        return self.sd == 0
+
+
+def noise(records: Sequence[Record], merit: Merit, own: Sequence[float] = ()) -> Noise | None:
+    """The noise after these records (oldest first) and a candidate's `own` differences; None without any repeat."""
+    paired = pooled([*paired_differences(records, merit), own])
+    if paired is not None and paired[1] >= ENOUGH:
+        return Noise(*paired, paired=True)
+    repeats = pooled([[*merits(r.runs, merit).values()] for r in records if r.accepted])
+    if repeats is None:
+        return None if paired is None else Noise(*paired, paired=True)
+    # Two independent runs differ by the square root of two more than one; pairing can only make it less.
+    return Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
+
+
+def paired_differences(records: Sequence[Record], merit: Merit) -> list[list[float]]:
+    """For each trial that shares at least two seeds with the incumbent of its time: the differences, seed by seed."""
+    incumbents = {r.trial.commit: r for r in records if r.accepted}
+    groups = []
+    for record in records[-WINDOW:]:
+        base = incumbents.get(record.trial.base)
+        if len(record.runs) < 2 or base is None or base is record:
+            continue
+        mine, theirs = merits(record.runs, merit), merits(base.runs, merit)
+        if len(group := [mine[seed] - theirs[seed] for seed in mine if seed in theirs]) > 1:
+            groups.append(group)
+    return groups
+
+
+def merits(runs: Sequence[Run], merit: Merit) -> dict[int, float]:
+    """Seed -> merit of the runs that count and have one; the later run where a seed was repeated."""
+    found = {run.seed: merit(run.metrics) for run in runs if run.status.counts}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def means(runs: Iterable[Run]) -> dict[str, float]:
+    """Each metric's mean over the runs that count and report it."""
+    values: dict[str, list[float]] = {}
+    for run in runs:
+        if run.status.counts:
+            for name, value in run.metrics.items():
+                values.setdefault(name, []).append(value)
+    # Divided first: the sum of large numbers must not overflow.
+    return {name: math.fsum(value / len(found) for value in found) for name, found in values.items()}
+
+
+def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
+    """(standard deviation, degrees of freedom) within groups that each have a mean of their own.
+
+    Residuals are drawn in at three robust standard deviations (1.4826 times their median size). None without a repeat.
+    """
+    residuals = []
+    freedom = 0
+    for group in groups:
+        values = np.asarray(group)
+        if len(values) > 1:
+            freedom += len(values) - 1
+            residuals.extend((values - values.mean()) * math.sqrt(len(values) / (len(values) - 1)))
+    if not freedom:
+        return None
+    sizes = np.abs(residuals)
+    # More than half exact zeros say nothing about the scale of the rest.
+    bound = OUTLIER * 1.4826 * float(np.median(sizes)) or math.inf
+    return math.sqrt(float(np.mean(np.square(np.minimum(sizes, bound))))), freedom
+
+
+def normal_score(t: float, freedom: int) -> float:
+    """The normal deviate that is as rare as Student's `t`: what a z is when the noise is known from few repeats.
+
+    Wallace's approximation (1959, Annals of Mathematical Statistics 30), within 1% from three degrees of freedom on.
+    """
+    size = math.sqrt(freedom * math.log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3)
+    return math.copysign(size, t)
+
+
+def student_deviate(z: float, freedom: int) -> float:
+    """The inverse of `normal_score`: the `t` that is as rare as `z`."""
+    size = z * (8 * freedom + 3) / (8 * freedom + 1)
+    return math.copysign(math.sqrt(freedom * math.expm1(size * size / freedom)), z)
