@@ -87,6 +87,9 @@ def _convert(kind: Any, value: Any, key: str, source: str) -> Any:
             raise wrong(source, key, value, f"a table [{key}]")
         return bind(kind, value, key, source)
     if origin is tuple:
+        if isinstance(value, dict) and is_dataclass(get_args(kind)[0]):
+            # `[llm]` is one of what `[[llm]]` lists.
+            return (_convert(get_args(kind)[0], value, key, source),)
         if not isinstance(value, list):
             raise wrong(source, key, value, f"a list, such as {key.rpartition('.')[2]} = [{_show(value)}]")
         return tuple(_convert(get_args(kind)[0], item, f"{key}[{i}]", source) for i, item in enumerate(value))

@@ -157,6 +157,51 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
+class Llm:
+    """A language model that makes proposals, on any server that speaks OpenAI's protocol. Several, as `[[llm]]`, are a
+    portfolio."""
+
+    model: str
+    """As the server names it."""
+    base_url: str = ""
+    """The server, such as "http://localhost:8000/v1". Default: OpenAI's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; "" for a server that wants none. The key itself is never written."""
+    temperature: Annotated[float, Bounds(least=0, most=2)] | None = None
+    """Default: the server's."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    """For models that know it. Default: the server's."""
+    max_tokens: Count = 16384
+    """Most tokens of one answer, reasoning included."""
+    context: Count = 60000
+    """Most tokens of one prompt (estimated). Older trials are told in less detail to fit it; files are never cut."""
+    timeout: Positive = 600.0
+    """Seconds that one call may take."""
+    repairs: Whole = 2
+    """How often an answer that does not land is given back to be mended."""
+    price_input: NotNegative = 0.0
+    """Money for a million tokens of prompt, in any currency; `limits.cost` is in the same."""
+    price_output: NotNegative = 0.0
+    """Money for a million tokens of answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A command-line coding agent that makes proposals by editing a throwaway copy of the files."""
+
+    command: str = ""
+    """Run by `sh` in that copy, with your own environment. Placeholder: {briefing}, the path of the task's text; it is also
+    there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
+    timeout: Positive = 1800.0
+    """Seconds, after which it and all that it started are ended."""
+    context: Count = 60000
+    """Most tokens of the briefing (estimated)."""
+    price_input: NotNegative = 0.0
+    """Money for a million tokens, for an agent that prints its tokens and not what they cost."""
+    price_output: NotNegative = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoints:
     """What is kept of the runs' output folders."""
 
@@ -185,6 +230,9 @@ class Config:
     space: Space = field(default_factory=Space)
     accept: Accept = Accept()
     sandbox: Sandbox = Sandbox()
+    llm: tuple[Llm, ...] = ()
+    """Language models, as [llm] or as several [[llm]]."""
+    agent: Agent = Agent()
     checkpoints: Checkpoints = Checkpoints()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from autogit.config import Config
 from autogit.history import History
-from autogit.records import Curve, Proposal, Record, Run, RunStatus, Scalar, Trial, Verdict
+from autogit.records import Curve, Idea, Proposal, Record, Run, RunStatus, Scalar, Trial, Verdict
 
 Changes = Mapping[str, bytes | None]
 """What a proposal makes of files: path from the repository's root -> new content, `None` where it is deleted."""
@@ -42,6 +42,15 @@ class Revisions(Protocol):
 
     def log(self, trial: str) -> str:
         """The bounded log of a closed trial's runs."""
+
+    def guide(self) -> str:
+        """The person's `program.md` in the workspace folder as it is now; empty where there is none."""
+
+    def ideas(self) -> tuple[Idea, ...]:
+        """Every idea that was queued, oldest first, the used ones too."""
+
+    def export(self, commit: str, folder: Path) -> None:
+        """Writes every file of a commit into an empty folder, which knows nothing of git."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Idea:
+    """A direction that a person has queued for the next proposal of a model or an agent."""
+
+    id: str
+    """Eight hexadecimal digits."""
+    text: str
+    added: str
+    """When it was queued (ISO 8601, UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A unified diff against one base commit. It has no number until it starts.
 
@@ -96,6 +107,8 @@ class Proposal:
     """Hyperparameters that the diff sets, by name, with their new values."""
     parents: tuple[str, ...] = ()
     usage: Usage | None = None
+    idea: str = ""
+    """The id of the queued idea that it follows; the idea is used then."""
     raw: str = ""
     """The text as it came, where it differs from `diff` (a model's answer)."""
     refused: str = ""
@@ -119,6 +132,7 @@ class Trial:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
     usage: Usage | None = None
+    idea: str = ""
 
     @property
     def is_baseline(self) -> bool:
