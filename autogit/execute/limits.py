@@ -1,0 +1,88 @@
+"""What a run may take of the machine, and a gauge that looks how much it has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import disk_usage
+
+from autogit.execute.scratch import written
+from autogit.execute.tree import descendants, shared_out
+
+GB = 10**9
+_LOOK = 0.1
+"""Seconds between two looks at the processes,"""
+_LOOK_AT_DISK = 0.5
+"""and at the disk; longer where a look is slow, so that looking takes at most 2% of one core."""
+_SHARE = 50
+_RESERVE = 256 * 1024 * 1024
+"""Bytes that are left free on the disk: git has to write the verdict, even on a run that filled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one run's whole process tree."""
+
+    memory: int
+    """Bytes, shared pages counted once."""
+    processes: int
+    disk: int
+    """Bytes that it may add to its folders."""
+
+
+class Gauge:
+    """Measures a process tree from time to time."""
+
+    def __init__(self, keeper: int, limits: Limits, out: Path, others: Sequence[Path] = ()) -> None:
+        """`keeper`: the process above the tree. `out`: a folder on the lab's own disk; `others`: what else it fills."""
+        self._keeper = keeper
+        self._limits = limits
+        self._out = out
+        self._folders = (out, *others)
+        self._before = written(self._folders)
+        self._next = self._next_disk = 0.0
+        self.peak = 0
+        """Bytes: the most memory that was seen."""
+
+    def look(self, now: float) -> str:
+        """Which limit is broken, in one line; empty where none is or it is not yet time to look. `now`: monotonic."""
+        broken = ""
+        if now >= self._next:
+            broken = self._processes()
+            self._next = _after(now, _LOOK)
+        if not broken and now >= self._next_disk:
+            begin = time.monotonic()
+            broken = self._disk()
+            self._next_disk = _after(begin, _LOOK_AT_DISK)
+        return broken
+
+    def _processes(self) -> str:
+        tree = descendants(self._keeper)
+        used = sum(process.resident for process in tree)
+        # Resident sizes count shared pages again and again: a closer, slower look only where that could matter.
+        if used > self.peak and len(tree) > 1:
+            used = shared_out(tree)
+        self.peak = max(self.peak, used)
+        if used > self._limits.memory:
+            return (
+                f"out of host memory: {used / GB:.2f} GB in use, "
+                f"sandbox.memory_gb allows {self._limits.memory / GB:.2f}"
+            )
+        if len(tree) > self._limits.processes:
+            return f"too many processes: {len(tree)}, sandbox.processes allows {self._limits.processes}"
+        return ""
+
+    def _disk(self) -> str:
+        added = written(self._folders) - self._before
+        if added > self._limits.disk:
+            return f"out of disk: {added / GB:.2f} GB written, sandbox.disk_gb allows {self._limits.disk / GB:.2f}"
+        if added > 0 and self._out.exists() and disk_usage(self._out).free < _RESERVE:
+            return "out of disk: the disk is nearly full"
+        return ""
+
+
+def _after(begin: float, least: float) -> float:
+    now = time.monotonic()
+    return now + max(least, _SHARE * (now - begin))

@@ -1,0 +1,97 @@
+"""Runs jobs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+
+from autogit.config import Config
+from autogit.errors import ConfigError
+from autogit.execute.limits import GB, Gauge, Limits
+from autogit.execute.machine import Gpu, cores, gpus, memory, processor, threads_per_job
+from autogit.execute.sandbox import RlimitsTier
+from autogit.execute.scratch import scratch
+from autogit.execute.supervision import Keeping, Supervision
+from autogit.execute.variables import run_variables
+from autogit.protocols import Execution, Job, Monitor
+from autogit.records import Scalar
+
+_MEMORY_SHARE = 0.9
+"""Of the machine's memory, what all runs together may use where the configuration says nothing."""
+
+
+class LocalExecutor:
+    """Runs each job in the sandbox, `jobs` of them side by side at most: an Executor."""
+
+    def __init__(self, config: Config, jobs: int = 1) -> None:
+        """Raises ConfigError where the machine is too small for `jobs` or the named sandbox tier does not work."""
+        self._config = config
+        self._gpus = gpus()
+        self._per_run = _gpus_per_run(config, self._gpus)
+        job_count(config, jobs)
+        self._threads = config.train.threads or threads_per_job(jobs)
+        sandbox = config.sandbox
+        self._limits = Limits(
+            memory=int(sandbox.memory_gb * GB if sandbox.memory_gb else _MEMORY_SHARE * memory() / jobs),
+            processes=sandbox.processes,
+            disk=int(sandbox.disk_gb * GB),
+        )
+        self._most_output = int(sandbox.output_mb * 10**6)
+        self._tier = RlimitsTier(sandbox)
+
+    @property
+    def tier(self) -> str:
+        """The level of protection in force: it stays the same as long as this executor lives."""
+        return self._tier.name
+
+    @cached_property
+    def environment(self) -> Mapping[str, Scalar]:
+        """What of this machine makes numbers comparable."""
+        device = self._gpus[0].name if self._per_run else processor()
+        return {
+            "device": device,
+            "gpus": self._per_run,
+            "threads": self._threads,
+            "sandbox": self.tier,
+        }
+
+    def variables(self, slot: int, seed: int) -> Mapping[str, str]:
+        """Threads, the slot's own GPUs and the seed."""
+        own = self._gpus[slot * self._per_run : (slot + 1) * self._per_run]
+        return run_variables(self._threads, [gpu.id for gpu in own], seed)
+
+    def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
+        """Runs `job` until it ends, breaks a limit, is halted by `monitor` or `cancel` is set."""
+        with scratch() as own:
+            plan = self._tier.plan(job, own)
+            places: list[Path] = [job.checkout, own.folder]
+            places += [own.shared] if own.shared else []
+            keeping = Keeping(plan)
+            try:
+                gauge = Gauge(keeping.pid, self._limits, job.out, places)
+                return Supervision(job, gauge, keeping, monitor, cancel).watch(self._most_output)
+            finally:
+                keeping.close()
+
+
+def job_count(config: Config, jobs: int | None = None) -> int:
+    """How many jobs to run side by side: `jobs`, or one for each group of `gpus_per_run` GPUs, or one without a GPU.
+
+    Raises ConfigError where the machine has not so many cores or GPUs.
+    """
+    have = gpus()
+    per_run = _gpus_per_run(config, have)
+    most = len(have) // per_run if per_run else cores()
+    if per_run > len(have):
+        raise ConfigError(f"train.gpus_per_run = {per_run}, but this machine shows {len(have)} GPUs")
+    if jobs is not None and jobs > most:
+        what = f"{len(have)} GPUs, {per_run} for each" if per_run else f"{most} CPU cores"
+        raise ConfigError(f"--jobs {jobs}: this machine has {what}: at most {most}")
+    return jobs or (most if per_run else 1)
+
+
+def _gpus_per_run(config: Config, have: tuple[Gpu, ...]) -> int:
+    wanted = config.train.gpus_per_run
+    return wanted if wanted is not None else min(1, len(have))

@@ -1,0 +1,71 @@
+"""The private temporary folder of one run, and how much a run has written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Folders that exist for one run only."""
+
+    folder: Path
+    """The run's /tmp, with `home` in it."""
+    shared: Path | None
+    """The run's /dev/shm, which is memory; None where this system has none."""
+
+
+@contextmanager
+def scratch() -> Iterator[Scratch]:
+    """Makes the folders of one run and removes them, whatever the run made of their permissions."""
+    folder = Path(tempfile.mkdtemp(prefix="autogit-"))
+    shared = Path(tempfile.mkdtemp(prefix="autogit-", dir=_SHARED_MEMORY)) if _SHARED_MEMORY.is_dir() else None
+    try:
+        (folder / "home").mkdir()
+        yield Scratch(folder, shared)
+    finally:
+        _remove(folder)
+        if shared is not None:
+            _remove(shared)
+
+
+def written(folders: Iterable[Path]) -> int:
+    """Bytes that all files in `folders` take on disk; what vanishes meanwhile is not counted."""
+    total = 0
+    ahead = [str(folder) for folder in folders]
+    while ahead:
+        try:
+            entries = list(os.scandir(ahead.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append(entry.path)
+            except OSError:
+                continue
+    return total
+
+
+def _remove(folder: Path) -> None:
+    def open_up(function: Callable[[str], object], path: str, _: object) -> None:
+        for place in (Path(path).parent, Path(path)):
+            if not place.is_symlink() and place.exists():
+                place.chmod(stat.S_IRWXU)
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            Path(path).unlink(missing_ok=True)
+
+    shutil.rmtree(folder, onerror=open_up)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,230 @@
+"""One run, watched from its start until nothing of it is left: time, output, limits, and the person's word."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+
+from autogit.execute.limits import Gauge
+from autogit.execute.output import Drain, Line, Lines, Log
+from autogit.execute.plan import Plan
+from autogit.execute.reason import why
+from autogit.protocols import Ending, Execution, Halt, Job, Monitor
+
+_TICK = 0.05
+"""Seconds after which a cancelled run is noticed, at the latest."""
+_CHUNK = 1 << 16
+_LEAST = 64
+"""Bytes that a line counts for, at least, of the output that is read."""
+_STUCK = 30.0
+"""Seconds after an order to end within which a keeper answers, even when a driver hangs."""
+
+
+class Keeping:
+    """A keeper's process, its orders and its reports."""
+
+    def __init__(self, plan: Plan) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        root = str(Path(__file__).resolve().parents[2])
+        needed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        self.output: int | None = reading
+        # In a session of its own, so that the terminal's Ctrl-C reaches autogit alone; with an environment of its own,
+        # and without `site`, which would load whatever the environment's packages hook in there.
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", "-P", "-m", "autogit.execute.keeper"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing,
+            env={**needed, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd="/", start_new_session=True, bufsize=0,
+        )  # fmt: skip
+        os.close(writing)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._orders, self.reports = self._process.stdin, self._process.stdout
+        self._heard = b""
+        self.order(plan.dump())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def order(self, what: bytes) -> None:
+        """Tells the keeper; in vain where it has gone."""
+        with suppress(BrokenPipeError):
+            while what:
+                what = what[self._orders.write(what) or 0 :]
+
+    def heard(self) -> Iterable[str] | None:
+        """The reports that have come; None at their end."""
+        data = os.read(self.reports.fileno(), 4096)
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        return [line.decode() for line in lines] if data else None
+
+    def close(self) -> None:
+        """Ends the keeper, which ends what is left."""
+        self._orders.close()
+        try:
+            self._process.wait(_STUCK)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.reports.close()
+        if self.output is not None:
+            os.close(self.output)
+
+
+class Supervision:
+    """Watches one job."""
+
+    def __init__(self, job: Job, gauge: Gauge, keeping: Keeping, monitor: Monitor, cancel: Event) -> None:
+        self._job = job
+        self._gauge = gauge
+        self._keeping = keeping
+        self._monitor = monitor
+        self._cancel = cancel
+        self._log = Log()
+        self._lines = Lines()
+        self._read = 0
+        self._drain = Drain()
+        self._started = time.monotonic()
+        self._exited: float | None = None
+        self._status: int | None = None
+        self._failed = ""
+        self._ending: Ending | None = None
+        self._reason = ""
+        self._halt: Halt | None = None
+        self._killed = False
+        self._largest = 0
+
+    def watch(self, most: int) -> Execution:
+        """Until nothing of the job is left; `most` bytes of its output are read. Gives how it ended."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._keeping.reports, selectors.EVENT_READ)
+            assert self._keeping.output is not None
+            selector.register(self._keeping.output, selectors.EVENT_READ)
+            kept = True
+            while kept:
+                for key, _ in selector.select(_TICK):
+                    if key.fileobj is self._keeping.reports:
+                        kept = self._listen()
+                    elif not self._take(most):
+                        selector.unregister(key.fileobj)
+                self._decide(time.monotonic())
+        while self._take(most):
+            pass
+        self._last_words()
+        return self._execution()
+
+    # ---- what comes in
+
+    def _listen(self) -> bool:
+        """Takes the keeper's reports; False at their end."""
+        reports = self._keeping.heard()
+        for report in reports or ():
+            word, _, rest = report.partition(" ")
+            if word == "started":
+                self._started = time.monotonic()
+            elif word == "failed":
+                self._failed = rest
+            elif word == "exited":
+                self._status, self._exited = _status(int(rest)), time.monotonic()
+            elif word == "done":
+                self._largest, left = map(int, rest.split())
+                if left:
+                    self._end(Ending.LIMIT, f"{left} processes could not be ended: the kernel does not let go of them")
+        return reports is not None
+
+    def _take(self, most: int) -> bool:
+        """Takes a piece of output, if there is one now; False where there is none or no more to come."""
+        assert self._keeping.output is not None
+        try:
+            data = os.read(self._keeping.output, _CHUNK)
+        except BlockingIOError:
+            return False
+        if self._read < most:
+            lines = list(self._lines.feed(data))
+            # However short a line is, reading it takes time.
+            self._read += max(len(data), _LEAST * len(lines))
+            self._hear(lines)
+        elif data:
+            self._drain.feed(data)
+        return bool(data)
+
+    def _last_words(self) -> None:
+        unread = self._drain.size
+        if unread:
+            tail = self._drain.end()
+            self._hear(self._lines.end())
+            self._log.leave_out(unread - len(tail))
+            self._hear(self._lines.feed(tail))
+        self._hear(self._lines.end())
+
+    def _hear(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self._log.add(line)
+            if self._halt is None:
+                self._halt = self._monitor.line(line.text, time.monotonic() - self._started)
+
+    # ---- what is done about it
+
+    def _decide(self, now: float) -> None:
+        if self._halt is not None:
+            self._end(Ending.HALTED, self._halt.reason)
+        if self._cancel.is_set():
+            self._end(Ending.CANCELLED, "cancelled")
+        if self._killed or self._exited is not None:
+            return
+        ran = now - self._started
+        timeout, budget = self._job.timeout, self._job.seconds
+        if broken := self._gauge.look(now):
+            self._end(Ending.LIMIT, broken)
+        elif timeout is not None and ran >= timeout:
+            self._end(Ending.TIMEOUT, f"timeout: still running after {timeout:g} s")
+        elif budget is not None and ran >= budget:
+            if self._ending is None:
+                self._ending = Ending.BUDGET
+                self._keeping.order(b"t")
+            elif ran >= budget + self._job.grace:
+                self._reason = f"killed: had not finished {self._job.grace:g} s after its budget of {budget:g} s"
+                self._kill()
+
+    def _end(self, ending: Ending, reason: str) -> None:
+        """Ends the run now; the first reason stays, but for the budget's, which is none."""
+        if self._ending in (None, Ending.BUDGET):
+            self._ending, self._reason = ending, reason
+        self._kill()
+
+    def _kill(self) -> None:
+        if not self._killed:
+            self._killed = True
+            self._keeping.order(b"k")
+
+    def _execution(self) -> Execution:
+        log = self._log.text()
+        ending = self._ending or Ending.EXITED
+        if self._halt is not None and ending in (Ending.EXITED, Ending.BUDGET):
+            ending, self._reason = Ending.HALTED, self._halt.reason
+        if self._failed:
+            self._reason = f"could not be started: {self._failed}"
+        elif ending is Ending.EXITED and self._status != 0:
+            self._reason = why(log, self._status, self._job.checkout)
+        return Execution(
+            ending=ending,
+            status=self._status,
+            seconds=(self._exited or time.monotonic()) - self._started,
+            peak_memory=max(self._gauge.peak, self._largest) or None,
+            log=log,
+            reason=self._reason,
+            halt=self._halt if ending is Ending.HALTED else None,
+        )
+
+
+def _status(code: int) -> int:
+    """A shell and bubblewrap report a signal's death as 128 + its number: one form for all, minus the number."""
+    return 128 - code if 128 < code <= 128 + 64 else code

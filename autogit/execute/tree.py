@@ -1,0 +1,103 @@
+"""The processes of this machine, and which of them descend from one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGESIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process as the kernel sees it."""
+
+    pid: int
+    parent: int
+    group: int
+    name: str
+    """Of its program, cut to 15 characters by the kernel."""
+    alive: bool
+    """False for a zombie: dead, but not yet asked for by its parent."""
+    resident: int
+    """Bytes in memory; what several processes share is counted for each."""
+
+
+def descendants(root: int) -> list[Process]:
+    """Every process below `root`, parents before children.
+
+    A descendant whose parent died is found only if `root` is a child subreaper (or it lives in a PID namespace below).
+    """
+    children: dict[int, list[Process]] = {}
+    for process in _everything():
+        children.setdefault(process.parent, []).append(process)
+    found: list[Process] = []
+    ahead = list(children.get(root, ()))
+    while ahead:
+        process = ahead.pop(0)
+        found.append(process)
+        ahead += children.pop(process.pid, ())
+    return found
+
+
+def shared_out(processes: Iterable[Process]) -> int:
+    """Bytes in memory, each shared page counted once (proportional set size); resident bytes where that is not told."""
+    return sum(_proportional(process) for process in processes)
+
+
+def command_line(pid: int) -> bytes:
+    """The arguments, each ended by a zero byte; empty for a process that has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _proportional(process: Process) -> int:
+    try:
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_bytes()
+    except OSError:
+        return process.resident
+    for line in text.splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return process.resident
+
+
+def _everything() -> Iterable[Process]:
+    if sys.platform != "linux":
+        yield from _from_ps()
+        return
+    for name in os.listdir("/proc"):  # noqa: PTH208 (several times as fast as Path.iterdir, and asked ten times a second)
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+                stat = file.read()
+        except OSError:
+            continue
+        # The program's name stands in parentheses and may itself hold blanks and parentheses.
+        head, _, tail = stat.rpartition(b")")
+        fields = tail.split()
+        yield Process(
+            pid=int(name),
+            parent=int(fields[1]),
+            group=int(fields[2]),
+            name=head.partition(b"(")[2].decode(errors="replace"),
+            alive=fields[0] not in (b"Z", b"X"),
+            resident=int(fields[21]) * _PAGE,
+        )
+
+
+def _from_ps() -> Iterable[Process]:
+    """Where there is no /proc (macOS)."""
+    listed = subprocess.run(
+        ["ps", "-axo", "pid=,ppid=,pgid=,rss=,stat=,comm="], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    for line in listed.stdout.decode(errors="replace").splitlines():
+        pid, parent, group, resident, state, name = line.split(None, 5)
+        yield Process(int(pid), int(parent), int(group), Path(name).name, "Z" not in state, int(resident) * 1024)
