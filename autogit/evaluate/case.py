@@ -16,7 +16,7 @@ from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, Verdict
 
 HOPELESS = -2.0
-"""While the noise of pairs is unknown a candidate gets all its seeds, so that it becomes known, but not below this z."""
+"""While the noise of pairs is unknown a candidate gets all its seeds, so that it becomes known; not below this z."""
 INTERVAL_Z = 1.959964
 """Reported intervals hold the true gain 95 times of 100."""
 
@@ -97,8 +97,8 @@ class Case:
         pairs = self._pairs(seeds)
         if len(pairs) < len(seeds):
             return self._more(seeds)
-        gains = [gain for _, gain in pairs]
-        luck = self._noise(gains)
+        chosen_by = [gain for _, gain in self._pairs(self._usable(self.seeds))]
+        luck = self._noise(chosen_by, [gain for _, gain in pairs])
         if luck is None or not pairs:
             return chosen
         merit, gain = (math.fsum(column) / len(pairs) for column in zip(*pairs, strict=True))
@@ -132,7 +132,7 @@ class Case:
         """Without noise: better by more than `min_delta`, or equal with less code."""
         return gain > self.config.metric.min_delta or (gain == 0 and self.lines < 0)
 
-    def _noise(self, own: Sequence[float]) -> Noise | None:
+    def _noise(self, *own: Sequence[float]) -> Noise | None:
         return noise(self.records, self.objective.merit, own)
 
     def _pairs(self, seeds: Sequence[int]) -> list[tuple[float, float]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autogit.config import Config
 from autogit.evaluate.case import Case
 from autogit.evaluate.noise import means, merits, pooled
-from autogit.evaluate.objective import broken_guard, objective
+from autogit.evaluate.objective import Objective, broken_guard, objective
 from autogit.evaluate.reasons import count
 from autogit.evaluate.seeds import accepted_until, block
 from autogit.history import History
@@ -30,16 +31,12 @@ def decide(
     config: Config, runs: Sequence[Run], incumbent: Record | None, history: History, lines: int
 ) -> More | Judgement:
     """The verdict on `runs`, or which seeds to run first. See `protocols.Evaluator.decide`."""
-    failed = next((run for run in runs if not run.status.counts), None)
-    if failed is not None:
-        return _dead(failed, runs)
     if incumbent is None:
-        return _baseline(config, runs, history)
-    reference = history.baseline or incumbent
-    compared = objective(config, reference.metrics)
+        return dead(runs) or _baseline(config, runs, history)
+    compared = objective(config, (history.baseline or incumbent).metrics)
+    if judgement := dead(runs) or incomplete(runs, compared):
+        return judgement
     found = means(runs)
-    if runs and any(compared.merit(run.metrics) is None for run in runs):
-        return Judgement(Verdict.REJECTED, f"{compared.name}: a metric that it is made of was not reported", found)
     if runs and (broken := broken_guard(config, found)):
         return Judgement(Verdict.REJECTED, broken, found)
     records = tuple(history)
@@ -48,10 +45,21 @@ def decide(
     return case.race() if config.accept.rule == "race" else case.greedy()
 
 
-def _dead(failed: Run, runs: Sequence[Run]) -> Judgement:
+def dead(runs: Sequence[Run]) -> Judgement | None:
+    """The verdict on a candidate of which a run failed; None where all count."""
+    failed = next((run for run in runs if not run.status.counts), None)
+    if failed is None:
+        return None
     reason = f"refused by the evaluator: {failed.reason}" if failed.status is RunStatus.REFUSED else failed.reason
     where = f" (seed {failed.seed})" if len(runs) > 1 else ""
     return Judgement(DEAD[failed.status], (reason or str(failed.status)) + where, means(runs))
+
+
+def incomplete(runs: Sequence[Run], compared: Objective) -> Judgement | None:
+    """The verdict on a candidate that lacks a metric to compare; None where every run has it."""
+    if all(compared.merit(run.metrics) is not None for run in runs):
+        return None
+    return Judgement(Verdict.REJECTED, f"{compared.name}: a metric that it is made of was not reported", means(runs))
 
 
 def _baseline(config: Config, runs: Sequence[Run], history: History) -> More | Judgement:
@@ -59,8 +67,8 @@ def _baseline(config: Config, runs: Sequence[Run], history: History) -> More | J
     found = means(runs)
     compared = objective(config, found)
     done = merits(runs, compared.merit)
-    if len(done) < len({run.seed for run in runs}):
-        return Judgement(Verdict.CRASHED, f"{compared.name}: a metric that it is made of was not reported", found)
+    if lacking := incomplete(runs, compared):
+        return replace(lacking, verdict=Verdict.CRASHED)
     wanted = config.accept.seeds if config.accept.rule == "race" else 1
     seeds = block(config, len(history.accepted))[:wanted]
     equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1

@@ -39,9 +39,12 @@ class Noise:
         return self.sd == 0
 
 
-def noise(records: Sequence[Record], merit: Merit, own: Sequence[float] = ()) -> Noise | None:
-    """The noise after these records (oldest first) and a candidate's `own` differences; None without any repeat."""
-    paired = pooled([*paired_differences(records, merit), own])
+def noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]] = ()) -> Noise | None:
+    """The noise after these records (oldest first) and a candidate's `own` differences, block by block.
+
+    None where nothing was repeated.
+    """
+    paired = pooled([*paired_differences(records, merit), *own])
     if paired is not None and paired[1] >= ENOUGH:
         return Noise(*paired, paired=True)
     repeats = pooled([[*merits(r.runs, merit).values()] for r in records if r.accepted])

@@ -1,4 +1,4 @@
-"""What is compared: one number for each run, its merit, where larger is better; and guards that reject whatever it is."""
+"""What is compared: one number for each run, its merit, where larger is better; and guards that go first."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RISE = 0.63
-EARLY = 1.45
+EARLY = 1.3
 _GRID = 400
 _erfc = np.vectorize(math.erfc, otypes=[float])
 

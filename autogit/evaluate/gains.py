@@ -1,0 +1,39 @@
+"""What accepted changes gained, by the runs that took no part in choosing them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from autogit.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """An improvement with its 95% interval, in the unit of what is compared; positive is better."""
+
+    value: float
+    low: float
+    high: float
+
+
+def gain(record: Record) -> Gain | None:
+    """What one accepted change gained on fresh seeds; None where it was not measured (a greedy rule, one seed)."""
+    found = record.statistics
+    if not record.accepted or not {"gain", "low", "high"} <= found.keys():
+        return None
+    return Gain(found["gain"], found["low"], found["high"])
+
+
+def total_gain(records: Iterable[Record]) -> Gain | None:
+    """What all accepted changes gained together, each over the one before; None where there is nothing to add up.
+
+    The steps' errors are taken as independent, so their half widths add as squares.
+    """
+    steps = [step for record in records if (step := gain(record)) is not None]
+    if not steps:
+        return None
+    value = math.fsum(step.value for step in steps)
+    half = math.hypot(*((step.high - step.low) / 2 for step in steps))
+    return Gain(value, value - half, value + half)
