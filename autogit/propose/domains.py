@@ -16,7 +16,7 @@ def draw(domain: Domain, rng: np.random.Generator) -> Value:
     """A value from all over the domain; uniform in the logarithm where the range says `log`."""
     if isinstance(domain, Choice):
         return domain.values[int(rng.integers(len(domain.values)))]
-    return _value(domain, _scale(domain, domain.low) + rng.random() * _width(domain))
+    return _unscaled(domain, _scale(domain, domain.low) + rng.random() * _width(domain))
 
 
 def near(domain: Domain, value: Value | None, rng: np.random.Generator, reach: float = 1.0) -> Value:
@@ -33,7 +33,7 @@ def near(domain: Domain, value: Value | None, rng: np.random.Generator, reach: f
         return ordered[steps[int(rng.integers(len(steps)))]]
     if not isinstance(value, int | float) or isinstance(value, bool) or (domain.log and value <= 0):
         return draw(domain, rng)
-    return _value(domain, _scale(domain, value) + float(rng.uniform(-1, 1)) * reach * _width(domain) / 4)
+    return _unscaled(domain, _scale(domain, value) + float(rng.uniform(-1, 1)) * reach * _width(domain) / 4)
 
 
 def ordinal(domain: Choice) -> tuple[Value, ...] | None:
@@ -61,15 +61,18 @@ def every(domain: Domain, most: int = 1000) -> Iterator[Value]:
         yield _exact(domain, domain.low + i * step)
 
 
-def _value(domain: Range, scaled: float) -> Value:
-    """A number as a person would write it: on the step, whole, or to a hundredth of the range; always inside."""
-    raw = math.exp(scaled) if domain.log else scaled
+def brought(domain: Range, raw: float) -> Value:
+    """`raw` as a person would write it: on the step, whole, or to a hundredth of the range; always inside."""
     raw = min(max(raw, domain.low), domain.high)
     if domain.step is not None:
         return _exact(domain, domain.low + round((raw - domain.low) / domain.step) * domain.step)
     if domain.integer:
         return _exact(domain, round(raw))
     return _exact(domain, float(f"{raw:.2g}") if domain.log else round(raw, math.floor(2 - math.log10(_width(domain)))))
+
+
+def _unscaled(domain: Range, scaled: float) -> Value:
+    return brought(domain, math.exp(min(scaled, _scale(domain, domain.high))) if domain.log else scaled)
 
 
 def _exact(domain: Range, number: float) -> Value:

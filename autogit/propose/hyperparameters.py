@@ -1,21 +1,24 @@
-"""Proposes another value for one declared parameter, sometimes for a few."""
+"""Proposes another value for one parameter, sometimes for several: at random first, then where a model sees promise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain, combinations, product
+from collections.abc import Iterator
+from itertools import combinations, islice, product
 
 import numpy as np
 
-from autogit.diff import unified
 from autogit.propose.domains import draw, every, holds, near
+from autogit.propose.guide import suggestions
 from autogit.propose.notices import Notices
-from autogit.propose.parameters import Found, Parameter, edited, find, fitting, normal, same
+from autogit.propose.parameters import Found, Parameter, same
+from autogit.propose.search import Search, Setting
 from autogit.protocols import Context
-from autogit.records import Proposal, Value
+from autogit.records import Proposal
 
-Setting = dict[str, Value]
-"""New values by parameter."""
+GUIDED = 8
+"""Suggestions of the model that are looked at before chance decides, where those before cannot be used."""
+RANDOM = 200
+"""Settings drawn before a finite space is gone through one by one."""
 
 
 class HyperparameterProposer:
@@ -27,66 +30,34 @@ class HyperparameterProposer:
         self.notices = Notices()
 
     def propose(self, context: Context) -> Proposal | None:
-        found = find(context.config.space, context.files, context.config.train.command)
-        self.notices.say(*found.problems)
-        tried = settings_tried(context)
-        for setting in _candidates(found, context.rng):
-            changed = {n: v for n, v in setting.items() if not same(v, found.parameters[n].value)}
-            if not changed or key(changed) in tried or not found.allowed(context.config.space, changed):
-                continue
-            proposal = setting_proposal(context, found, changed, self.name)
+        search = Search.of(context)
+        self.notices.say(*search.found.problems, *map(str, search.closed))
+        for setting in _candidates(context, search):
+            proposal = search.proposal(context, setting, self.name)
             if proposal is not None:
                 return proposal
-            tried.add(key(changed))
         return None
 
 
-def setting_proposal(
-    context: Context, found: Found, setting: Mapping[str, Value], proposer: str, rationale: str = ""
-) -> Proposal | None:
-    """The proposal that sets `setting`; None where the code does not let itself be edited so."""
-    present = {name: found.parameters[name].value for name in setting}
-    values = {name: fitting(value, present[name]) for name, value in setting.items()}
-    after = edited(found, context.files, values)
-    if after is None:
-        return None
-    diff = unified(context.files, after)
-    if not diff:
-        return None
-    title = ", ".join(f"{name} {shown(present[name])} -> {shown(value)}" for name, value in values.items())
-    return Proposal(
-        base=context.base, diff=diff, title=title, proposer=proposer, operator="+".join(sorted(values)),
-        rationale=rationale, parameters=values,
-    )  # fmt: skip
-
-
-def settings_tried(context: Context) -> set[object]:
-    """Keys of the settings that were proposed on this base already, by whomever."""
-    done = [record.trial.parameters for record in context.history.on(context.base)]
-    waiting = [proposal.parameters for proposal in context.pending if proposal.base == context.base]
-    return {key(parameters) for parameters in chain(done, waiting) if parameters}
-
-
-def key(setting: Mapping[str, Value]) -> object:
-    """Equal for settings that mean the same."""
-    return frozenset((name, normal(value)) for name, value in setting.items())
-
-
-def shown(value: Value | None) -> str:
-    """A value in a title."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(shown, value))})"
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
-
-
-def _candidates(found: Found, rng: np.random.Generator) -> Iterator[Setting]:
+def _candidates(context: Context, search: Search) -> Iterator[Setting]:
     """Settings to try, the likelier first; ends where the space is finite and all of it was offered."""
-    parameters = list(found.parameters.values())
+    parameters, rng = list(search.found.parameters.values()), context.rng
     if not parameters:
         return
-    for _ in range(200):
+    seed = int(rng.integers(2**31))
+    guided = suggestions(search.found, search.samples, context.pending, context.history.metric.direction, seed)
+    for setting in islice(guided, GUIDED):
+        yield _part(setting, search.found, rng)
+    for _ in range(RANDOM):
         yield _random(parameters, rng)
     yield from _exhaustive(parameters)
+
+
+def _part(setting: Setting, found: Found, rng: np.random.Generator) -> Setting:
+    """Some of what the model would change: a small change of what works keeps its cause plain."""
+    names = [name for name, value in setting.items() if not same(value, found.parameters[name].value)]
+    count = min(len(names), int(rng.choice([1, 2, len(setting)], p=[0.4, 0.3, 0.3])))
+    return {names[i]: setting[names[i]] for i in sorted(rng.permutation(len(names))[:count])}
 
 
 def _random(parameters: list[Parameter], rng: np.random.Generator) -> Setting:
