@@ -1,0 +1,92 @@
+"""What is written on commits: records, logs and curves, and the named texts that the lab keeps beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from autogit.ledger import attachments, commits, note, notes
+from autogit.ledger.objects import FILE, Entry, ObjectStore, edit, walk
+from autogit.ledger.refs import Move, Refs
+from autogit.records import Record
+
+
+class Annotations:
+    """Reads notes and prepares the moves that change them; the caller makes the moves."""
+
+    def __init__(self, store: ObjectStore, refs: Refs) -> None:
+        self._store = store
+        self._refs = refs
+
+    def records(self) -> Iterator[Record]:
+        """Every record of every note, in no order. Raises NoteError."""
+        parts = notes.blobs(self._store, self._root(notes.RECORDS)[1])
+        commits_of = [commit for commit, ids in parts.items() for _ in ids]
+        bodies = self._store.find_all([id for ids in parts.values() for id in ids])
+        for commit, found in zip(commits_of, bodies, strict=True):
+            if found is not None:
+                yield from note.parse(notes.decode(found.body), commit)
+
+    def on(self, commit: str) -> list[Record]:
+        """The records on one commit."""
+        return note.parse(self._text(notes.RECORDS, commit), commit)
+
+    def part(self, ref: str, commit: str, trial: str) -> str:
+        """The text of one trial in the log or curve note of its commit."""
+        return attachments.parse(self._text(ref, commit)).get(trial, "")
+
+    def set_record(self, commit: str, trial: str, record: Record | None) -> Move:
+        """The move that puts a record in place of the one of the same trial, or takes it away."""
+
+        def change(text: str) -> str:
+            records = {r.id: r for r in note.parse(text, commit)}
+            records.pop(trial, None)
+            return note.write(text, [*records.values(), *([record] if record else [])])
+
+        return self._change(notes.RECORDS, commit, change, f"{trial}: {record.verdict if record else 'open again'}")
+
+    def set_part(self, ref: str, commit: str, trial: str, text: str) -> Move:
+        """The move that sets one trial's text in a log or curve note; an empty text takes it away."""
+
+        def change(whole: str) -> str:
+            parts = attachments.parse(whole)
+            parts.pop(trial, None)
+            return attachments.format(parts | ({trial: text} if text else {}))
+
+        return self._change(ref, commit, change, trial)
+
+    def texts(self, shelf: str) -> Mapping[str, str]:
+        """The named texts under `refs/autogit/SHELF`."""
+        tree = self._root(f"refs/autogit/{shelf}")[1]
+        if tree is None:
+            return {}
+        return {name.decode(): notes.decode(self._store.read(e.id, "blob")) for name, e in walk(self._store, tree)}
+
+    def set_text(self, shelf: str, name: str, text: str | None) -> Move:
+        """The move that puts a text on a shelf, or takes it down."""
+        ref = f"refs/autogit/{shelf}"
+        old, root = self._root(ref)
+        entry = None if text is None else Entry(FILE, self._store.add("blob", text.encode("utf-8", "replace")))
+        return self._moved(ref, old, root, edit(self._store, root, {name.encode(): entry}), name)
+
+    def _change(self, ref: str, commit: str, change: Callable[[str], str], message: str) -> Move:
+        old, root = self._root(ref)
+        before = notes.get(self._store, root, commit)
+        after = change(before)
+        if after == before:
+            return Move(ref, old, old)
+        return self._moved(ref, old, root, notes.put(self._store, root, commit, after), message)
+
+    def _moved(self, ref: str, old: str | None, root: str | None, new: str | None, message: str) -> Move:
+        tree = new or self._store.add_tree({})
+        if tree == root:
+            return Move(ref, old, old)
+        return Move(ref, old, commits.add(self._store, tree, [old] if old else [], f"{message}\n"))
+
+    def _root(self, ref: str) -> tuple[str | None, str | None]:
+        found = self._store.find(ref)
+        if found is None:
+            return None, None
+        return found.id, commits.parse(found.body).tree
+
+    def _text(self, ref: str, commit: str) -> str:
+        return notes.get(self._store, self._root(ref)[1], commit)

@@ -1,0 +1,101 @@
+"""How the files of a person's checkout follow `main`, as far as that touches nothing unsaved."""
+
+from __future__ import annotations
+
+import os
+
+from autogit.errors import WorkspaceError
+from autogit.ledger import commits
+from autogit.ledger.checkouts import Checkout
+from autogit.ledger.locks import WriteLock
+from autogit.ledger.objects import Entry, ObjectStore, changed
+from autogit.ledger.program import Git, GitFailedError
+
+
+class CheckoutBusyError(WorkspaceError):
+    """Another git command holds the checkout's index just now."""
+
+
+class Follower:
+    """Takes one checkout from the tree of one commit to that of another."""
+
+    def __init__(self, git: Git, store: ObjectStore, checkout: Checkout, lock: WriteLock) -> None:
+        self._git = git
+        self._store = store
+        self._checkout = checkout
+        self._lock = lock
+
+    def follow(self, old: str, new: str) -> str:
+        """Empty where the files are those of `new` now, else what the person has to know. Raises CheckoutBusyError.
+
+        Safe to repeat after a crash. Where a changed path is dirty no file is touched; the index moves on, so that the
+        accepted change never looks like a staged removal.
+        """
+        paths = {p: (a, b) for p, a, b in changed(self._store, self._tree(old), self._tree(new))}
+        try:
+            self._run("update-index", "-q", "--refresh", ok=(0, 1))
+            self._adopt({p: b for p, (_, b) in paths.items()})
+            self._run("read-tree", "-m", "-u", old, new)
+            return ""
+        except GitFailedError as error:
+            if "index.lock" in error.stderr:
+                raise CheckoutBusyError(
+                    f"main moved to {new[:10]}, but another git command is at work in {self._checkout.root}: "
+                    "its files follow later"
+                ) from None
+        self._move_index(paths)
+        dirty = self._dirty(list(paths))
+        shown = ", ".join(map(_shown, dirty[:5])) or "a merge or an untracked file in the way"
+        return (
+            f"main moved to {new[:10]}, but your changes in {self._checkout.root} are in the way ({shown}): its files "
+            f"wait. Commit or put your changes aside, then: git checkout {new[:10]} -- ."
+        )
+
+    def _tree(self, commit: str) -> str:
+        return commits.read(self._store, commit).tree
+
+    def _run(self, *arguments: str, input: bytes = b"", ok: tuple[int, ...] = (0,)) -> bytes:
+        return self._git.as_person(*arguments, cwd=self._checkout.root, input=input, ok=ok,
+                                   pass_fds=[self._lock.descriptor])  # fmt: skip
+
+    def _index(self) -> dict[bytes, Entry]:
+        lines = self._run("ls-files", "-s", "-z").split(b"\0")
+        pairs = [line.split(b"\t", 1) for line in lines if line]
+        return {
+            path: Entry(mode, id.decode())
+            for mode, id, stage, path in ((*facts.split(), path) for facts, path in pairs)
+            if stage == b"0"
+        }
+
+    def _adopt(self, wanted: dict[bytes, Entry | None]) -> None:
+        """Tells the index of files that are already new: a crash came between writing them and writing the index."""
+        index, lines = self._index(), []
+        for path, entry in wanted.items():
+            file = self._checkout.root / os.fsdecode(path)
+            if entry is None or index.get(path) == entry or file.is_symlink() or not file.is_file():
+                continue
+            id = self._run("hash-object", "-t", "blob", f"--path={os.fsdecode(path)}", "--", str(file)).decode().strip()
+            if id == entry.id:
+                lines.append(b"%s %s\t%s\0" % (entry.mode, entry.id.encode(), path))
+        if lines:
+            self._run("update-index", "-z", "--index-info", input=b"".join(lines))
+            self._run("update-index", "-q", "--refresh", ok=(0, 1))
+
+    def _move_index(self, paths: dict[bytes, tuple[Entry | None, Entry | None]]) -> None:
+        index, lines = self._index(), []
+        for path, (old, new) in paths.items():
+            if index.get(path) == old:
+                mode, id = (new.mode, new.id) if new is not None else (b"0", "0" * 40)
+                lines.append(b"%s %s\t%s\0" % (mode, id.encode(), path))
+        if lines:
+            self._run("update-index", "-z", "--index-info", input=b"".join(lines))
+
+    def _dirty(self, paths: list[bytes]) -> list[bytes]:
+        said = self._run("diff-files", "--name-only", "-z").split(b"\0")
+        said += self._run("ls-files", "-z", "--others").split(b"\0")
+        return [path for path in paths if path in set(said)]
+
+
+def _shown(path: bytes) -> str:
+    name = os.fsdecode(path)
+    return name if name.isprintable() else repr(name)

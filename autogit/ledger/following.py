@@ -1,0 +1,99 @@
+"""Which of the person's checkouts have to follow `main`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from autogit.ledger import commits
+from autogit.ledger.checkouts import checkouts
+from autogit.ledger.follow import CheckoutBusyError, Follower
+from autogit.ledger.locks import WriteLock
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.program import Git
+
+
+class Following:
+    """Which checkouts have to follow `main`. Kept on disk until they have, so that a crash does not forget one."""
+
+    def __init__(self, git: Git, store: ObjectStore, main: str, lock: WriteLock) -> None:
+        self._git = git
+        self._store = store
+        self._main = main
+        self._lock = lock
+        self._file = lock.path.with_name("following.json")
+
+    def blocked(self) -> str:
+        """Why `main` cannot move now; empty where it can."""
+        for checkout in checkouts(self._git):
+            if checkout.rebasing == self._main:
+                return f"{self._main} is being rebased in {checkout.root}"
+        return ""
+
+    def expect(self, old: str) -> None:
+        """Notes, before `main` leaves the commit `old`, who has it checked out."""
+        waiting = self._waiting()
+        for checkout in checkouts(self._git):
+            if checkout.head == self._main:
+                waiting.setdefault(str(checkout.directory), old)
+        if waiting:
+            self._keep(waiting)
+
+    def follow(self) -> list[str]:
+        """Brings every waiting checkout to where `main` is now; what the person has to know."""
+        waiting = self._waiting()
+        if not waiting:
+            return []
+        words, still = [], {}
+        tip = commits.resolve(self._store, self._main)
+        places = {str(checkout.directory): checkout for checkout in checkouts(self._git)}
+        for directory, old in waiting.items():
+            checkout = places.get(directory)
+            if checkout is None or checkout.head != self._main or old == tip:
+                continue
+            try:
+                words.append(Follower(self._git, self._store, checkout, self._lock).follow(old, tip))
+            except CheckoutBusyError as busy:
+                words.append(str(busy))
+                still[directory] = old
+        self._keep(still)
+        return [word for word in words if word]
+
+    def resume(self) -> None:
+        """The same after a crash, from which a lock on an index can be left."""
+        if not self._file.exists():
+            return
+        with self._lock:
+            for directory in self._waiting():
+                _remove_dead_index_lock(Path(directory), self._git)
+            self.follow()
+
+    def _waiting(self) -> dict[str, str]:
+        try:
+            waiting: dict[str, str] = json.loads(self._file.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return waiting
+
+    def _keep(self, waiting: dict[str, str]) -> None:
+        if not waiting:
+            self._file.unlink(missing_ok=True)
+            return
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps(waiting))
+        fresh.replace(self._file)
+
+
+def _remove_dead_index_lock(directory: Path, git: Git) -> None:
+    """Removes `index.lock` where no git is at work in that checkout: a commit's editor can be open for an hour."""
+    lock = directory / "index.lock"
+    root = next((c.root for c in checkouts(git) if c.directory == directory), None)
+    if root is None or not lock.exists():
+        return
+    import psutil
+
+    for process in psutil.process_iter(["name", "cwd"]):
+        cwd = process.info["cwd"]
+        if process.info["name"] == "git" and (cwd is None or Path(cwd).is_relative_to(root)):
+            return
+    lock.unlink(missing_ok=True)

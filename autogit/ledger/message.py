@@ -1,0 +1,95 @@
+"""Commit messages of trials: a title, the rationale, and trailers with all that is known before the first run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autogit.ledger import commits
+from autogit.ledger.objects import ObjectStore
+from autogit.records import BASELINE, Proposal, Trial, Usage
+
+_TRAILER = re.compile(r"(Autogit-[A-Za-z]+): (.*)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def format(proposal: Proposal, id: str) -> str:
+    """The message of the commit of trial `id`."""
+    trailers = {
+        "Autogit-Trial": id,
+        "Autogit-Base": proposal.base,
+        "Autogit-Proposer": one_line(proposal.proposer),
+        "Autogit-Operator": one_line(proposal.operator),
+    }
+    if proposal.parents:
+        trailers["Autogit-Parents"] = " ".join(proposal.parents)
+    if proposal.parameters:
+        trailers["Autogit-Parameters"] = json.dumps(dict(proposal.parameters))
+    if proposal.idea:
+        trailers["Autogit-Idea"] = one_line(proposal.idea)
+    if proposal.expected:
+        trailers["Autogit-Expected"] = one_line(proposal.expected)
+    if proposal.usage is not None:
+        trailers["Autogit-Usage"] = json.dumps(
+            {name: getattr(proposal.usage, name) for name in ("input_tokens", "output_tokens", "seconds", "cost")}
+        )
+    if proposal.refused:
+        trailers["Autogit-Refused"] = one_line(proposal.refused)
+    lines = "\n".join(f"{key}: {value}" for key, value in trailers.items())
+    return "\n\n".join(filter(None, (title(proposal), clean(proposal.rationale).strip(), lines))) + "\n"
+
+
+def title(proposal: Proposal) -> str:
+    """The first line; never empty."""
+    return one_line(proposal.title) or one_line(proposal.operator) or "Untitled"
+
+
+def trial(store: ObjectStore, id: str, commit: str) -> Trial:
+    """Trial `id`, whose branch or tag is on `commit`. On a commit that was not made for it, it is a baseline."""
+    found = parse(commits.read(store, commit).message, commit)
+    if found is not None and found.id == id:
+        return found
+    return Trial(id, commit, commit, "Baseline", BASELINE, BASELINE)
+
+
+def trailers(message: str) -> Mapping[str, str]:
+    """The trailers of a trial's commit; empty for anyone else's."""
+    last = message.rstrip("\n").rpartition("\n\n")[2]
+    pairs = [_TRAILER.fullmatch(line) for line in last.split("\n")]
+    return {match[1]: match[2] for match in pairs if match}
+
+
+def parse(message: str, commit: str) -> Trial | None:
+    """The trial that a commit was made for; None where it is no trial's commit."""
+    facts = trailers(message)
+    if "Autogit-Trial" not in facts:
+        return None
+    parts = message.rstrip("\n").split("\n\n")
+    usage: dict[str, Any] | None = json.loads(facts["Autogit-Usage"]) if "Autogit-Usage" in facts else None
+    parameters: dict[str, Any] = json.loads(facts.get("Autogit-Parameters", "{}"))
+    return Trial(
+        id=facts["Autogit-Trial"],
+        commit=commit,
+        base=facts.get("Autogit-Base", ""),
+        title=parts[0],
+        proposer=facts.get("Autogit-Proposer", ""),
+        operator=facts.get("Autogit-Operator", ""),
+        rationale="\n\n".join(parts[1:-1]),
+        expected=facts.get("Autogit-Expected", ""),
+        parameters={k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()},
+        parents=tuple(facts.get("Autogit-Parents", "").split()),
+        usage=None if usage is None else Usage(**usage),
+        idea=facts.get("Autogit-Idea", ""),
+    )
+
+
+def one_line(text: str) -> str:
+    """All on one line, without what git or a terminal would take for more than text."""
+    return " ".join(clean(text).split())
+
+
+def clean(text: str) -> str:
+    """Text that a commit message can carry: UTF-8, no control characters but tab and newline."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").encode("utf-8", "replace").decode())

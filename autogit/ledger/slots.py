@@ -1,0 +1,85 @@
+"""Checkouts for training: clean, detached, without a `.git`, one folder for each slot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from autogit.errors import WorkspaceError
+from autogit.ledger import lfs
+from autogit.ledger.objects import MODULE, ObjectStore, walk
+from autogit.ledger.program import Git, GitFailedError
+
+
+class Slots:
+    """The slots of one lab, below one folder. A slot is used by one thread at a time."""
+
+    def __init__(self, git: Git, store: ObjectStore, folder: Path) -> None:
+        self._git = git
+        self._store = store
+        self._folder = folder
+
+    def checkout(self, commit: str, slot: int) -> Path:
+        """A folder with exactly the files of `commit`. Raises WorkspaceError where they cannot be written."""
+        return self.fill(commit, self._folder / str(slot))
+
+    def fill(self, commit: str, folder: Path) -> Path:
+        """Makes `folder` hold the files of `commit` and nothing else; its index lies beside it."""
+        index = folder.with_name(f"{folder.name}.index")
+        index.with_name(f"{index.name}.lock").unlink(missing_ok=True)
+        _tame(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        where = {"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
+        try:
+            self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
+            self._git.run("clean", "-ffdxq", variables=where, cwd=folder)
+        except GitFailedError:
+            # What is left there defeats git: begin with nothing, which costs only time.
+            empty(folder)
+            index.unlink(missing_ok=True)
+            folder.mkdir(parents=True)
+            self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
+        lfs.materialise(self._git, self._store, index, folder, where)
+        return folder
+
+
+def empty(folder: Path) -> None:
+    """Removes a folder with all that is in it, whatever its permissions say."""
+    _tame(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def check_modules(store: ObjectStore, tree: str, covered: tuple[str, ...]) -> None:
+    """Raises WorkspaceError for a submodule whose files no trial would see."""
+    for path, entry in walk(store, tree):
+        name = os.fsdecode(path)
+        if entry.mode == MODULE and not any(name == c or name.startswith(f"{c}/") for c in covered):
+            raise WorkspaceError(
+                f"{name} is a submodule, which a trial's checkout does not hold; add it to what training reads "
+                f'from your checkout: [train] data = ["{name}"]'
+            )
+
+
+def _tame(folder: Path) -> None:
+    """Takes away what training can have left to stop git: folders nobody may enter, links and `.git` at the top."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    if not folder.is_dir():
+        return
+    folder.chmod(0o755)
+    inside = folder / ".git"
+    if inside.is_dir() and not inside.is_symlink():
+        empty(inside)
+    elif inside.is_symlink() or inside.exists():
+        inside.unlink()
+    stack = [folder]
+    while stack:
+        with os.scandir(stack.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.stat(follow_symlinks=False).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                        os.chmod(entry.path, 0o755)  # noqa: PTH101
+                    stack.append(Path(entry.path))

@@ -1,0 +1,150 @@
+"""Finds the repository under research, or makes it; says what stands in the way where it cannot be worked on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from autogit.config import ConfigFile
+from autogit.errors import WorkspaceError
+from autogit.ledger.program import Git, GitFailedError, check_version, neutral, personal, run_git
+
+IN_THE_WAY = ("refs/heads/exp", "refs/tags/exp", "refs/tags/dead", "refs/notes/autogit", "refs/autogit")
+"""Refs that would have to be folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The repository of a lab."""
+
+    root: Path
+    """The top of the person's checkout."""
+    prefix: str
+    """Where training starts, relative to `root`; empty for the top itself."""
+    git: Git
+    main: str
+    """The full name of the ref that receives accepted changes."""
+    made: bool
+    """Whether the folder became a repository just now."""
+
+
+def open_workspace(file: ConfigFile) -> Workspace:
+    """The workspace that a configuration names. Raises WorkspaceError with what to do."""
+    check_version()
+    folder = (file.root / file.config.workspace).resolve()
+    if not folder.is_dir():
+        raise WorkspaceError(f'{file.path.name}: workspace = "{file.config.workspace}": {folder} is no folder; make it')
+    named = folder != file.root
+    made = named and not _is_top(folder)
+    if made:
+        _make(folder, file.config.main)
+    top, common = _discover(folder)
+    git = Git(common)
+    main = f"refs/heads/{file.config.main}"
+    _check_refs(git, top, main, file)
+    _make_private(common)
+    prefix = "" if folder == top else folder.relative_to(top).as_posix()
+    return Workspace(top, prefix, git, main, made)
+
+
+def _is_top(folder: Path) -> bool:
+    return (folder / ".git").exists()
+
+
+def _make(folder: Path, main: str) -> None:
+    """`git init` and one commit of what is there, less what its .gitignore names."""
+    try:
+        # Elsewhere first: a folder that was interrupted half-way must not look like a repository without commits.
+        fresh = folder / ".git.new"
+        git = Git(fresh)
+        if fresh.exists():
+            _remove(fresh)
+        _git(folder, "init", "-q", "-b", main, "--bare", str(fresh))
+        git.run("config", "core.bare", "false")
+        tree = {"GIT_WORK_TREE": str(folder)}
+        git.run("add", "--all", "--", ".", ":(exclude).git.new", variables=tree, cwd=folder)
+        git.run("commit", "-q", "--allow-empty", "-m", "Start of the workspace", variables=tree, cwd=folder)
+        fresh.rename(folder / ".git")
+    except OSError as error:
+        raise WorkspaceError(f"{folder} cannot become a repository: {error}; make it writable") from None
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder)
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    run_git(arguments, b"", neutral(), (0,), folder, ())
+
+
+def _discover(folder: Path) -> tuple[Path, Path]:
+    """The checkout's top and the repository's common directory, as the person's own git finds them."""
+    questions = ("--is-bare-repository", "--is-shallow-repository", "--git-common-dir", "--show-toplevel")
+    try:
+        said = run_git(["rev-parse", *questions], b"", personal(), (0,), folder, ())
+    except GitFailedError as error:
+        raise WorkspaceError(_why_not_found(folder, error.stderr)) from None
+    _, shallow, common, top = os.fsdecode(said).rstrip("\n").split("\n", 3)
+    if shallow == "true":
+        raise WorkspaceError(f"{folder} is a shallow clone; fetch its history first: git fetch --unshallow")
+    directory = (folder / common).resolve()
+    format = run_git(["rev-parse", "--show-object-format"], b"", personal(), (0,), folder, ()).decode().strip()
+    if format != "sha1":
+        raise WorkspaceError(f"{folder} is a repository of {format} objects; autogit works with sha1 ones only")
+    return Path(top).resolve(), directory
+
+
+def _why_not_found(folder: Path, stderr: str) -> str:
+    if "dubious ownership" in stderr:
+        return (
+            f"{folder} belongs to another user, so git does not open it; if you trust it: "
+            f"git config --global --add safe.directory {folder}"
+        )
+    if "must be run in a work tree" in stderr:
+        return f"{folder} is a bare repository; clone it and start autogit in the clone"
+    if "not a git repository" in stderr:
+        return f"{folder} is not in a git repository; make it one: git init && git add . && git commit -m Start"
+    return f"{folder}: git does not open this repository: {stderr.strip()}"
+
+
+def _check_refs(git: Git, top: Path, main: str, file: ConfigFile) -> None:
+    found = git.run("for-each-ref", "--format=%(refname)", "refs/heads/", *IN_THE_WAY).decode().split("\n")
+    heads = [ref.removeprefix("refs/heads/") for ref in found if ref.startswith("refs/heads/")]
+    for ref in IN_THE_WAY:
+        if ref in found:
+            kind, name = ("branch", ref[11:]) if ref.startswith("refs/heads/") else ("tag", ref[10:])
+            rename = (
+                f"git branch -m {name} {name}-old"
+                if kind == "branch"
+                else f"git tag {name}-old {name} && git tag -d {name}"
+            )
+            if not ref.startswith(("refs/heads/", "refs/tags/")):
+                kind, rename = "ref", f"git update-ref -d {ref}"
+                name = ref
+            raise WorkspaceError(f"the {kind} {name} in {top} is in the way of {name}/1, {name}/2 ...: {rename}")
+    if main in found:
+        return
+    name = main.removeprefix("refs/heads/")
+    others = [head for head in heads if not head.startswith("exp/")]
+    if not others:
+        raise WorkspaceError(f"{top} has no commit yet; make one: git add . && git commit -m Start")
+    raise WorkspaceError(
+        f"{top} has no branch {name}; it has {', '.join(others[:8])}. "
+        f'Name the one that receives accepted changes: main = "{others[0]}" in {file.path.name}'
+    )
+
+
+def _make_private(common: Path) -> None:
+    try:
+        (common / "autogit" / "slots").mkdir(parents=True, exist_ok=True)
+        (common / "autogit" / "out").mkdir(exist_ok=True)
+        writable = os.access(common / "objects", os.W_OK) and os.access(common / "refs", os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise WorkspaceError(
+            f"{common} cannot be written to; give yourself the right to, or work in a clone of your own"
+        )
