@@ -32,7 +32,6 @@ class CausalSelfAttention(nn.Module):
         assert config.n_embd % config.n_head == 0
         self.n_head = config.n_head
         self.head_dim = config.n_embd // config.n_head
-        self.dropout = config.dropout
         self.query = nn.Linear(config.n_embd, config.n_embd)
         self.key = nn.Linear(config.n_embd, config.n_embd)
         self.value = nn.Linear(config.n_embd, config.n_embd)
@@ -43,8 +42,7 @@ class CausalSelfAttention(nn.Module):
         q = self.query(x).view(B, T, self.n_head, self.head_dim).transpose(1, 2)  # (B, heads, T, head_dim)
         k = self.key(x).view(B, T, self.n_head, self.head_dim).transpose(1, 2)
         v = self.value(x).view(B, T, self.n_head, self.head_dim).transpose(1, 2)
-        dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         y = y.transpose(1, 2).reshape(B, T, C)
         return self.proj(y)
 

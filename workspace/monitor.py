@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-TOKENS = 4096
+TOKENS = 2048
 
 
 class Monitor:
