@@ -2,5 +2,6 @@
 
 from autogit.patch.land import Landed, Read, land
 from autogit.patch.policy import Policy
+from autogit.patch.same import digest, normalised, only_seed, same_program, without_effect
 
-__all__ = ["Landed", "Policy", "Read", "land"]
+__all__ = ["Landed", "Policy", "Read", "digest", "land", "normalised", "only_seed", "same_program", "without_effect"]

@@ -35,6 +35,8 @@ class Header:
     git: tuple[str, str] | None = None
     """Both names of a `diff --git` line."""
     kind: Kind = Kind.MODIFY
+    enveloped: bool = False
+    """Of the apply_patch format, in which lines with `***` stand between files."""
 
     def extend(self, line: str) -> bool:
         """Takes in one of git's extended header lines; False where it is none.
@@ -104,7 +106,7 @@ def envelope(line: str) -> Header | None:
         return None
     path = found[2].strip()
     kind = {"Update": Kind.MODIFY, "Add": Kind.CREATE, "Delete": Kind.DELETE}[found[1]]
-    return Header(path, path, kind=kind)
+    return Header(path, path, kind=kind, enveloped=True)
 
 
 def git_names(line: str) -> tuple[str, str] | None:

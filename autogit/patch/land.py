@@ -102,7 +102,7 @@ def _changed(patch: FilePatch, path: str, before: bytes | None, read: Read) -> b
         return _created(patch, path, read)
     if patch.kind is Kind.CREATE and before:
         raise PatchError(f"{path}: exists already; send a diff against what it holds")
-    source = Source.of(before, path, patch.literal)
+    source = Source.of(before, path, patch.literal, "\r\n" if patch.crlf else "\n")
     if patch.kind is Kind.DELETE:
         _complete(patch, path, source)
         return None

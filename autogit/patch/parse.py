@@ -18,6 +18,8 @@ from autogit.patch.hunk import FilePatch, Hunk, Kind, Line, Numbers, Sign
 _NUMBERS = re.compile(r"@@+ *-(\d+)(?:,(\d+))? +\+(\d+)(?:,(\d+))? *(?:@@+)?(.*)")
 _FENCE = re.compile(r"( {0,3}|\s+)(`{3,}|~{3,})(.*)")
 _NO_NEWLINE = re.compile(r"\\ *No newline", re.IGNORECASE)
+_STRAY = re.compile(r"[+-](?! \S|-|>|\+\+)|\\ No newline")
+"""Like a changed line, unlike an item of a list in prose."""
 _VERSION = re.compile(r"\d+\.\d+[\w.() -]*$")
 
 
@@ -69,8 +71,9 @@ class _Reader:
         while self.at < len(self.rows):
             if not (self._fence_line() or self._file_header() or self._extended() or self._hunk()):
                 self._prose()
-        if self.fence and self.file and not (self.file.hunks and self.file.hunks[-1].counted):
-            raise PatchError("the text ends inside its code block: it was probably cut off; send the whole diff")
+        complete = self.file and self.file.hunks and self.file.hunks[-1].counted
+        if self.fence and self.drafts and not complete:
+            raise PatchError("the text ends inside a code block: it was probably cut off; send the whole diff")
         return tuple(_finish(draft) for draft in self.drafts)
 
     # ---- one kind of row each: True where the row was of that kind and has been read
@@ -118,7 +121,7 @@ class _Reader:
         self.at += size
 
     def _extended(self) -> bool:
-        if self.file and self._text().startswith("*** End Patch"):
+        if self.file and self._enveloped and self._text().startswith("*** End Patch"):
             self.file = None
         elif not (self.file and not self.file.hunks and self.file.header.extend(self._text())):
             return False
@@ -144,6 +147,8 @@ class _Reader:
         body = self.rows[start : self.at]
         headings = (*self.file.headings, *((heading,) if heading else ()))
         if not any(row.text.strip() for row in body):
+            if numbers:
+                raise PatchError(f"line {self.at}: a hunk without lines: it was probably cut off; send the whole diff")
             self.file.headings = headings
             return True
         body = _trimmed(body)
@@ -155,7 +160,7 @@ class _Reader:
         text = self._text()
         if self._signature():
             self.file = None
-        if self.file and text[:1] in ("+", "-"):
+        if (self.file and text[:1] in ("+", "-")) or (self.drafts and _STRAY.match(text)):
             raise PatchError(
                 f"line {self.at + 1} looks like part of the diff but stands outside of every hunk: {text[:80]}"
             )
@@ -174,7 +179,7 @@ class _Reader:
 
     def _ends_hunk(self) -> bool:
         text = self._text()
-        if text.startswith(("@@", "diff --git ", "*** ")):
+        if text.startswith(("@@", "diff --git ")) or (text.startswith("*** ") and self._enveloped):
             return True
         if pair := named_pair(text, self._text(1)):
             # A removed "-- x" above an added "++ y" looks the same, but is not followed by a hunk or named alike.
@@ -184,6 +189,10 @@ class _Reader:
                 alike = False
             return alike or self._text(2).startswith("@@")
         return self._closes(text) or self._signature()
+
+    @property
+    def _enveloped(self) -> bool:
+        return self.file is not None and self.file.header.enveloped
 
     def _signature(self) -> bool:
         """What `git format-patch` ends with."""
@@ -219,8 +228,9 @@ def _lines(body: list[Row]) -> tuple[Line, ...]:
     lines: list[Line] = []
     for row in body:
         if _NO_NEWLINE.match(row.text):
-            if lines:
-                lines[-1] = replace(lines[-1], at_end=True, crlf=None)
+            if not lines:
+                raise PatchError("`\\ No newline at end of file` stands below no line; it follows the file's last line")
+            lines[-1] = replace(lines[-1], at_end=True, crlf=None)
             continue
         marked = row.text[:1] in ("+", "-", " ") and bool(row.text)
         sign, text = (Sign(row.text[0]), row.text[1:]) if marked else (Sign.KEPT, row.text)

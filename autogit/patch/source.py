@@ -20,9 +20,11 @@ class Source:
     lines: tuple[str, ...]
     ends: tuple[str, ...]
     bom: str = ""
+    default_end: str = "\n"
+    """For a file that has no line ending yet."""
 
     @classmethod
-    def of(cls, data: bytes, path: str, literal: bool = False) -> Source:
+    def of(cls, data: bytes, path: str, literal: bool = False, default_end: str = "\n") -> Source:
         """Decodes a file; with `literal`, "\\r" is part of a line's text. Raises PatchError for one that is no text."""
         try:
             text = data.decode("utf-8")
@@ -33,7 +35,7 @@ class Source:
         bom = BOM if text.startswith(BOM) else ""
         parts = text.removeprefix(bom).split("\n")
         pairs = [_cut(part, literal) for part in parts[:-1]] + ([(parts[-1], "")] if parts[-1] else [])
-        return cls(tuple(line for line, _ in pairs), tuple(end for _, end in pairs), bom)
+        return cls(tuple(line for line, _ in pairs), tuple(end for _, end in pairs), bom, default_end)
 
     @property
     def newline_at_end(self) -> bool:
@@ -45,7 +47,7 @@ class Source:
         if len(near) == 1:
             return near.pop()
         common = Counter(end for end in self.ends if end).most_common(1)
-        return common[0][0] if common else "\n"
+        return common[0][0] if common else self.default_end
 
 
 @dataclass(frozen=True, slots=True)
