@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from threading import Event
 
 from autogit.config import Config
 from autogit.errors import ConfigError
-from autogit.execute.limits import GB, Gauge, Limits
+from autogit.execute.limits import GB, Limits
 from autogit.execute.machine import Gpu, cores, gpus, memory, processor, threads_per_job
-from autogit.execute.sandbox import RlimitsTier
-from autogit.execute.scratch import scratch
-from autogit.execute.supervision import Keeping, Supervision
+from autogit.execute.probe import choose
+from autogit.execute.supervision import supervise
 from autogit.execute.variables import run_variables
 from autogit.protocols import Execution, Job, Monitor
 from autogit.records import Scalar
@@ -39,7 +37,7 @@ class LocalExecutor:
             disk=int(sandbox.disk_gb * GB),
         )
         self._most_output = int(sandbox.output_mb * 10**6)
-        self._tier = RlimitsTier(sandbox)
+        self._tier = choose(sandbox)
 
     @property
     def tier(self) -> str:
@@ -64,16 +62,7 @@ class LocalExecutor:
 
     def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
         """Runs `job` until it ends, breaks a limit, is halted by `monitor` or `cancel` is set."""
-        with scratch() as own:
-            plan = self._tier.plan(job, own)
-            places: list[Path] = [job.checkout, own.folder]
-            places += [own.shared] if own.shared else []
-            keeping = Keeping(plan)
-            try:
-                gauge = Gauge(keeping.pid, self._limits, job.out, places)
-                return Supervision(job, gauge, keeping, monitor, cancel).watch(self._most_output)
-            finally:
-                keeping.close()
+        return supervise(job, self._tier, self._limits, self._most_output, monitor, cancel)
 
 
 def job_count(config: Config, jobs: int | None = None) -> int:

@@ -18,8 +18,10 @@ _SHARED_MEMORY = Path("/dev/shm")
 class Scratch:
     """Folders that exist for one run only."""
 
-    folder: Path
+    tmp: Path
     """The run's /tmp, with `home` in it."""
+    files: Path
+    """What autogit shows the run in place of the machine's own files; the run cannot write here."""
     shared: Path | None
     """The run's /dev/shm, which is memory; None where this system has none."""
 
@@ -30,8 +32,9 @@ def scratch() -> Iterator[Scratch]:
     folder = Path(tempfile.mkdtemp(prefix="autogit-"))
     shared = Path(tempfile.mkdtemp(prefix="autogit-", dir=_SHARED_MEMORY)) if _SHARED_MEMORY.is_dir() else None
     try:
-        (folder / "home").mkdir()
-        yield Scratch(folder, shared)
+        (folder / "tmp" / "home").mkdir(parents=True)
+        (folder / "files").mkdir()
+        yield Scratch(folder / "tmp", folder / "files", shared)
     finally:
         _remove(folder)
         if shared is not None:

@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from autogit.execute.limits import Gauge
+from autogit.execute.limits import Gauge, Limits
 from autogit.execute.output import Drain, Line, Lines, Log
 from autogit.execute.plan import Plan
 from autogit.execute.reason import why
+from autogit.execute.sandbox import Tier
+from autogit.execute.scratch import scratch
 from autogit.protocols import Ending, Execution, Halt, Job, Monitor
 
 _TICK = 0.05
@@ -25,6 +27,21 @@ _LEAST = 64
 """Bytes that a line counts for, at least, of the output that is read."""
 _STUCK = 30.0
 """Seconds after an order to end within which a keeper answers, even when a driver hangs."""
+
+
+def supervise(job: Job, tier: Tier, limits: Limits, most: int, monitor: Monitor, cancel: Event) -> Execution:
+    """Runs `job` under `tier` until it ends, breaks one of `limits`, is halted by `monitor` or `cancel` is set.
+
+    `most` bytes of its output are read. Nothing that the job started is left afterwards.
+    """
+    with scratch() as own:
+        keeping = Keeping(tier.plan(job, own))
+        try:
+            shared = [own.shared] if own.shared else []
+            gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
+            return Supervision(job, gauge, keeping, monitor, cancel).watch(most)
+        finally:
+            keeping.close()
 
 
 class Keeping:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import site
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from autogit.config import Sandbox
+from autogit.protocols import Job
 
 _PASSED = (
     "PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
@@ -29,18 +33,19 @@ def run_variables(threads: int, gpus: Sequence[str], seed: int) -> Mapping[str, 
     }
 
 
-def passed_on(names: Iterable[str]) -> dict[str, str]:
-    """Of autogit's own environment: the allow-list, locale settings, and what the configuration names."""
-    allowed = {*_PASSED, *names}
-    return {name: value for name, value in os.environ.items() if name in allowed or name.startswith("LC_")}
+def variables(job: Job, sandbox: Sandbox, tmp: Path) -> dict[str, str]:
+    """The whole environment of a job whose private temporary folder it sees as `tmp`."""
+    allowed = {*_PASSED, *sandbox.pass_env}
+    passed = {name: value for name, value in os.environ.items() if name in allowed or name.startswith("LC_")}
+    return {**passed, **_homely(tmp), **job.variables}
 
 
-def homely(scratch: Path) -> dict[str, str]:
-    """A home, a temporary folder and caches that belong to the run alone; `scratch` as the job sees it."""
-    home, cache = scratch / "home", scratch / "home" / ".cache"
-    return {
+def _homely(tmp: Path) -> dict[str, str]:
+    """A home, a temporary folder and caches that belong to the run alone."""
+    home, cache = tmp / "home", tmp / "home" / ".cache"
+    own = {
         "HOME": str(home),
-        "TMPDIR": str(scratch),
+        "TMPDIR": str(tmp),
         "XDG_CACHE_HOME": str(cache),
         "TORCHINDUCTOR_CACHE_DIR": str(cache / "torchinductor"),
         "TRITON_CACHE_DIR": str(cache / "triton"),
@@ -48,3 +53,7 @@ def homely(scratch: Path) -> dict[str, str]:
         "USER": "autogit",
         "LOGNAME": "autogit",
     }
+    if site.ENABLE_USER_SITE and site.USER_BASE:
+        # Packages of `pip install --user` are looked for in the home that is no longer there.
+        own["PYTHONUSERBASE"] = site.USER_BASE
+    return own
