@@ -49,8 +49,8 @@ class Revisions(Protocol):
     def ideas(self) -> tuple[Idea, ...]:
         """Every idea that was queued, oldest first, the used ones too."""
 
-    def export(self, commit: str, folder: Path) -> None:
-        """Writes every file of a commit into an empty folder, which knows nothing of git."""
+    def export(self, commit: str, folder: Path) -> Path:
+        """The files of a commit in a new or emptied folder of one's own, without history."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from autogit.config import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
-from autogit.ledger import attachments, commits, lfs, message, notes
+from autogit.ledger import attachments, commits, ideas, lfs, message, notes
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.ending import BRANCHES, ID, TAGS, ending
 from autogit.ledger.following import Following
@@ -24,8 +24,10 @@ from autogit.ledger.revisions import Merger
 from autogit.ledger.slots import Slots, check_modules
 from autogit.ledger.workspace import open_workspace
 from autogit.protocols import Changes
-from autogit.records import BASELINE, Curve, Proposal, Record, Run, Scalar, Trial
+from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, Scalar, Trial
 
+GUIDE = "program.md"
+"""Where a person says what is wanted."""
 _TRIES = 50
 """How often a write is made anew because another git moved a ref; each failure means that someone else got on."""
 
@@ -252,6 +254,25 @@ class GitLedger:
     def keep_text(self, shelf: str, name: str, text: str | None) -> None:
         """Puts a named text into `refs/autogit/SHELF`, or takes it away (None)."""
         self._write(lambda: [self._notes.set_text(shelf, name, text)])
+
+    # ---- what a person says
+
+    def guide(self) -> str:
+        """`program.md` in the workspace folder as it is now, committed or not; empty where there is none."""
+        try:
+            return (self.root / self.prefix / GUIDE).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return ""
+
+    def ideas(self) -> tuple[Idea, ...]:
+        """Every idea that was queued, oldest first, the used ones too."""
+        return ideas.parse(self.texts(ideas.SHELF))
+
+    def add_idea(self, text: str) -> Idea:
+        """Queues an idea."""
+        idea = ideas.new(text)
+        self.keep_text(ideas.SHELF, idea.id, ideas.format(idea))
+        return idea
 
     # ---- revisions
 

@@ -75,6 +75,7 @@ def format_record(record: Record) -> str:
         "expected": trial.expected,
         "reproduce": record.reproduce,
         "closed": record.closed,
+        "idea": trial.idea,
     }
     lines += _lines({name: value for name, value in details.items() if value})
     lines += _table("[trial.metrics]", record.metrics) + _table("[trial.statistics]", record.statistics)

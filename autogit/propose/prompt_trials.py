@@ -1,0 +1,109 @@
+"""What was tried, for a prompt: every trial in as much detail as there is room for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autogit.history import History
+from autogit.propose.prompt_quote import inline, tokens
+from autogit.records import Record, Verdict
+
+CLOSE = 2.0
+"""A rejected trial within so many standard deviations of the noise of its incumbent is a near miss."""
+
+
+def trials(history: History, room: int) -> str:
+    """A list of the trials, oldest first, in at most about `room` tokens.
+
+    Where it is too long, the oldest and least informative lose first their details and then their line: what remains of
+    them is a count for each kind of move. Accepted trials tell most, then near misses, failures, and rejected ones.
+    """
+    gains, noise = effects(history), noise_of(history)
+    entries = [_entry(r, history, gains.get(r.id), noise) for r in history if not r.trial.is_baseline]
+    if not entries:
+        return "Nothing yet: yours is the first proposal.\n"
+    by_worth = sorted(range(len(entries)), key=lambda i: (entries[i].rank, -i))
+    level = dict.fromkeys(by_worth, 0)
+    left = room
+    # A line for everyone goes before details for anyone: what was tried must not be tried again.
+    for detail in (1, 2):
+        if detail == 1:
+            left -= tokens(_folded(entries))
+        for i in by_worth:
+            cost = tokens(entries[i].texts[detail]) - tokens(entries[i].texts[detail - 1])
+            if level[i] == detail - 1 and cost <= left:
+                level[i] = detail
+                left -= cost
+            elif level[i] == detail - 1:
+                break
+    shown = [entry.texts[level[i]] for i, entry in enumerate(entries) if level[i]]
+    folded = [entry for i, entry in enumerate(entries) if not level[i]]
+    return (_folded(folded) if folded else "") + "".join(shown)
+
+
+def effects(history: History) -> Mapping[str, float]:
+    """How much better each trial was than the incumbent of its time, in the metric's own unit; negative where worse."""
+    references = {r.trial.commit: value for r in history if r.accepted and (value := history.value(r)) is not None}
+    sign = 1 if history.metric.direction == "min" else -1
+    return {
+        r.id: sign * (references[r.trial.base] - value)
+        for r in history
+        if (value := history.value(r)) is not None and r.trial.base in references
+    }
+
+
+def noise_of(history: History) -> float | None:
+    """Standard deviation between seeds, as it was last measured; None while unknown."""
+    return next((r.statistics["noise"] for r in reversed(list(history)) if r.statistics.get("noise")), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    record: Record
+    gain: float | None
+    rank: int
+    texts: tuple[str, str, str]
+    """Nothing, one line, all there is to say."""
+
+
+def _entry(record: Record, history: History, gain: float | None, noise: float | None) -> _Entry:
+    near = record.verdict is Verdict.REJECTED and gain is not None and gain > -CLOSE * (noise or 0.0)
+    rank = 0 if record.accepted else 1 if near else 3 if record.verdict is Verdict.REJECTED else 2
+    trial, value = record.trial, history.value(record)
+    line = f"- {trial.id} [{'near miss' if near else record.verdict}] {inline(trial.title, 120)}"
+    if value is not None:
+        line += f": {history.metric.name} {value:.6g}"
+    if gain is not None:
+        line += f" ({'better' if gain > 0 else 'worse'} by {abs(gain):.4g})"
+    if value is None or record.verdict not in (Verdict.ACCEPTED, Verdict.REJECTED):
+        line += f"; {inline(record.reason, 160)}"
+    details = {
+        "kind": f"{trial.proposer}/{trial.operator}",
+        "hypothesis": trial.rationale,
+        "expected": trial.expected,
+        "judged": record.reason if value is not None else "",
+        "builds on": ", ".join(trial.parents),
+    }
+    more = "".join(f"    {name}: {inline(text, 300)}\n" for name, text in details.items() if text)
+    return _Entry(record, gain, rank, ("", f"{line}\n", f"{line}\n{more}"))
+
+
+def _folded(entries: Sequence[_Entry]) -> str:
+    """One line for each kind of move among trials that have no line of their own; the rarest share one."""
+    groups: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        groups.setdefault(f"{entry.record.trial.proposer}/{entry.record.trial.operator}", []).append(entry)
+    largest = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    lines = [_group(name, group) for name, group in largest[:20]]
+    if rest := [entry for _, group in largest[20:] for entry in group]:
+        lines.append(_group("other kinds", rest))
+    return f"- {len(entries)} further trials in short:\n" + "".join(lines)
+
+
+def _group(name: str, entries: Sequence[_Entry]) -> str:
+    counts = Counter(entry.record.verdict.value for entry in entries)
+    gains = [entry.gain for entry in entries if entry.gain is not None]
+    best = f"; best effect {max(gains):+.4g}" if gains else ""
+    return f"    {inline(name, 80)}: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}{best}\n"
