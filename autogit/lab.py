@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from autogit import config as configuration
 from autogit.agenda import Landed
 from autogit.config import Config, ConfigFile
-from autogit.errors import PatchError
 from autogit.events import Ended, Observer, silent
 from autogit.history import History, Trend
 from autogit.ledger import GitLedger
@@ -34,7 +33,7 @@ class Lab:
 
     def __init__(self, file: ConfigFile) -> None:
         self.file = file
-        self.ledger = GitLedger(file)
+        self.ledger = GitLedger(file, lambda path: self._policy.allows(path))
 
     @classmethod
     def open(cls, folder: str | Path = ".") -> Lab:
@@ -108,8 +107,12 @@ class Lab:
         config = self.config
         if target is not None:
             config = replace(config, metric=replace(config.metric, target=target))
-        given = {"trials": trials, "hours": hours, "patience": patience}
-        limits = replace(config.limits, **{name: value for name, value in given.items() if value is not None})
+        limits = replace(
+            config.limits,
+            trials=trials or config.limits.trials,
+            hours=hours or config.limits.hours,
+            patience=patience or config.limits.patience,
+        )
         with self.ledger.lock():
             return self._wire(replace(config, limits=limits), observer, jobs, seed).run()
 
@@ -133,8 +136,6 @@ class Lab:
         from autogit.patch import land
 
         landed = land(text, partial(self.ledger.read, base), self._policy)
-        if not landed.changes:
-            raise PatchError("the diff changes nothing")
         return Landed(landed.diff, landed.changes)
 
     def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
@@ -162,6 +163,7 @@ class Lab:
             config_hash=self.file.hash,
             land=self._land,
             prune=lambda trial, seed, incumbent: None,
+            words=tuple,
         )
         return Loop(rooms, config.limits, observer, cancel, jobs, seed)
 

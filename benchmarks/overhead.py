@@ -9,6 +9,7 @@ The training script does nothing but print when it began and ended. Beside it: t
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import shutil
 import statistics
@@ -96,15 +97,13 @@ def gaps(logs: list[str]) -> list[float]:
     text = "\n".join("began" + log if not re.search(r"began", log) else log for log in logs)
     pairs = zip(re.findall(r"began: ([\d.]+)", text), re.findall(r"ended: ([\d.]+)", text), strict=True)
     spans = sorted((float(began), float(ended)) for began, ended in pairs)
-    return [later[0] - earlier[1] for earlier, later in zip(spans, spans[1:], strict=False)]
+    return [later[0] - earlier[1] for earlier, later in itertools.pairwise(spans)]
 
 
 def report(name: str, seconds: list[float]) -> None:
     ordered = sorted(1000 * s for s in seconds)
-    middle = statistics.median(ordered)
-    print(
-        f"{name:<16} median {middle:6.1f} ms   10% {ordered[len(ordered) // 10]:6.1f}   90% {ordered[-1 - len(ordered) // 10]:6.1f}"
-    )
+    low, middle, high = ordered[len(ordered) // 10], statistics.median(ordered), ordered[-1 - len(ordered) // 10]
+    print(f"{name:<16} median {middle:6.1f} ms   10% {low:6.1f}   90% {high:6.1f}")
 
 
 if __name__ == "__main__":
