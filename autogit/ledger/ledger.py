@@ -16,7 +16,7 @@ from autogit.ledger import attachments, commits, ideas, lfs, message, notes
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.ending import BRANCHES, ID, TAGS, ending
 from autogit.ledger.following import Following
-from autogit.ledger.locks import WriteLock, lab_lock
+from autogit.ledger.locks import WriteLock, lab_lock, lock_owner
 from autogit.ledger.objects import EXECUTABLE, FILE, Entry, Object, ObjectStore, edit, lookup, walk
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.refs import Move, RefMovedError, Refs, unnoticed
@@ -59,7 +59,7 @@ class GitLedger:
         self._refs = Refs(self._git, self._store, self._lock, trace)
         self._notes = Annotations(self._store, self._refs)
         self._merger = Merger(self._git, self._store)
-        self._slots = Slots(self._git, self._store, self.private / "slots")
+        self._slots = Slots(self._git, self.private / "slots")
         self._following = Following(self._git, self._store, self._main, self._lock)
         self.lab = self._git.run("config", "--local", "--get", "autogit.lab", ok=(0, 1)).decode().strip()
         """The name of this clone among several; empty where it has none."""
@@ -82,6 +82,10 @@ class GitLedger:
         with lab_lock(self.private / "lab.lock"):
             self._recovery.close_refused()
             yield
+
+    def running(self) -> int | None:
+        """The process that runs a loop on this lab; None where none does."""
+        return lock_owner(self.private / "lab.lock")
 
     def close_processes(self) -> None:
         """Ends the git process that reads objects; the next reading starts another."""
@@ -176,9 +180,9 @@ class GitLedger:
         """A clean detached checkout of `commit`, in a folder that belongs to `slot` (from 0) alone."""
         return self._slots.checkout(commit, slot)
 
-    def export(self, commit: str, folder: Path) -> Path:
-        """The files of `commit` in a new or emptied folder of one's own, without history."""
-        return self._slots.fill(commit, folder)
+    def export(self, commit: str, folder: Path) -> None:
+        """Writes every file of a commit into an empty folder, which knows nothing of git."""
+        self._slots.export(commit, folder)
 
     def close(self, record: Record, log: str, curves: Sequence[Curve]) -> Sequence[str]:
         """Writes the record and ends the branch, all in one transaction; `main` follows an accepted trial.

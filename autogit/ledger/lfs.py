@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
-from autogit.ledger.objects import ObjectStore
 from autogit.ledger.program import Git
 
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
@@ -22,7 +21,7 @@ def pointer(body: bytes) -> str | None:
     return None if match is None else match[1].decode()
 
 
-def materialise(git: Git, store: ObjectStore, index: Path, folder: Path, where: Mapping[str, str]) -> None:
+def materialise(git: Git, folder: Path, where: Mapping[str, str]) -> None:
     """Puts the files in place of their pointers. Raises WorkspaceError for one that was never fetched."""
     attributes = folder / ".gitattributes"
     inner = (p for p in folder.rglob(".gitattributes")) if not attributes.exists() else iter([attributes])

@@ -68,3 +68,19 @@ def lab_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def lock_owner(path: Path) -> int | None:
+    """The process that holds a lab's lock; None where nobody does."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(file, 4096, 0).decode("utf-8", "replace").partition(" ")[0]
+        return int(pid) if pid.isdecimal() else None
+    finally:
+        os.close(file)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
@@ -16,17 +17,13 @@ from autogit.ledger.program import Git, GitFailedError
 class Slots:
     """The slots of one lab, below one folder. A slot is used by one thread at a time."""
 
-    def __init__(self, git: Git, store: ObjectStore, folder: Path) -> None:
+    def __init__(self, git: Git, folder: Path) -> None:
         self._git = git
-        self._store = store
         self._folder = folder
 
     def checkout(self, commit: str, slot: int) -> Path:
         """A folder with exactly the files of `commit`. Raises WorkspaceError where they cannot be written."""
-        return self.fill(commit, self._folder / str(slot))
-
-    def fill(self, commit: str, folder: Path) -> Path:
-        """Makes `folder` hold the files of `commit` and nothing else; its index lies beside it."""
+        folder = self._folder / str(slot)
         index = folder.with_name(f"{folder.name}.index")
         index.with_name(f"{index.name}.lock").unlink(missing_ok=True)
         _tame(folder)
@@ -41,8 +38,16 @@ class Slots:
             index.unlink(missing_ok=True)
             folder.mkdir(parents=True)
             self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
-        lfs.materialise(self._git, self._store, index, folder, where)
+        lfs.materialise(self._git, folder, where)
         return folder
+
+    def export(self, commit: str, folder: Path) -> None:
+        """The files of `commit` in a folder of somebody else's; no trace of git is left in it or beside it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder.parent, prefix="export-") as private:
+            where = {"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(Path(private) / "index")}
+            self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
+            lfs.materialise(self._git, folder, where)
 
 
 def empty(folder: Path) -> None:
