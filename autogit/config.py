@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from autogit.binding import Bounds, bind, wrong
 from autogit.errors import ConfigError
+from autogit.pattern import Pattern
 from autogit.space import Space
 
 FILENAME = ".autoresearch.toml"
@@ -190,8 +191,8 @@ class Agent:
     """A command-line coding agent that makes proposals by editing a throwaway copy of the files."""
 
     command: str = ""
-    """Run by `sh` in that copy, with your own environment. Placeholder: {briefing}, the path of the task's text; it is also
-    there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
+    """Run by `sh` in that copy, with your own environment. {briefing} stands for the path of the task's text, which also
+    lies there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
     timeout: Positive = 1800.0
     """Seconds, after which it and all that it started are ended."""
     context: Count = 60000
@@ -228,6 +229,10 @@ class Config:
     budget: Budget = Budget()
     limits: Limits = Limits()
     space: Space = field(default_factory=Space)
+    pattern: tuple[Pattern, ...] = ()
+    """The person's own structural changes, beside the catalogue: `[[pattern]]` (docs/patterns.md)."""
+    catalogue: bool = True
+    """Whether the patterns that ship with autogit are tried."""
     accept: Accept = Accept()
     sandbox: Sandbox = Sandbox()
     llm: tuple[Llm, ...] = ()

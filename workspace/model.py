@@ -8,7 +8,6 @@ the first values of everything else as they were.
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 
 import torch
@@ -109,8 +108,6 @@ def initialize(model: GPT, seed: int) -> None:
             parameter.zero_()
         elif parameter.dim() < 2:  # the scale of a norm
             parameter.fill_(1.0)
-        elif name.endswith("proj.weight"):  # writes to the residual stream, once or twice a block
-            parameter.normal_(0.0, 0.02 / math.sqrt(2 * model.config.n_layer), generator=generator)
         else:
             parameter.normal_(0.0, 0.02, generator=generator)
 

@@ -67,7 +67,7 @@ model.to(device)
 num_params = sum(parameter.numel() for parameter in model.parameters())
 
 optimizer = torch.optim.AdamW(
-    model.parameters(), lr=learning_rate, betas=(beta1, beta2), eps=1e-8, weight_decay=weight_decay, fused=True
+    model.parameters(), lr=learning_rate, betas=(beta1, beta2), eps=1e-8, weight_decay=weight_decay
 )
 
 

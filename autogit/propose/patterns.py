@@ -1,0 +1,79 @@
+"""Structural changes from the catalogue and from the person's own `[[pattern]]` tables."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from autogit.binding import bind
+from autogit.diff import unified
+from autogit.errors import PatchError
+from autogit.pattern import Pattern
+from autogit.propose.notices import Notices
+from autogit.propose.rewriting import rewrite
+from autogit.protocols import Context
+from autogit.records import Proposal
+
+if TYPE_CHECKING:
+    from autogit.config import Config
+
+
+class PatternProposer:
+    """Proposes each pattern that applies to the incumbent, once on each base, in an order that the seed decides."""
+
+    name = "patterns"
+
+    def __init__(self) -> None:
+        self.notices = Notices()
+
+    def propose(self, context: Context) -> Proposal | None:
+        """The next pattern that was not tried on this base; those that never were go first."""
+        tried_here = {r.trial.operator for r in context.history.on(context.base)}
+        tried_here |= {p.operator for p in context.pending}
+        tried = {r.trial.operator for r in context.history}
+        patterns = [p for p in available(context.config) if p.name not in tried_here]
+        shuffled = [patterns[i] for i in context.rng.permutation(len(patterns))]
+        for pattern in sorted(shuffled, key=lambda p: p.name in tried):
+            proposal = pattern_proposal(pattern, context)
+            if proposal is not None:
+                return proposal
+        return None
+
+
+def pattern_proposal(pattern: Pattern, context: Context) -> Proposal | None:
+    """The proposal that makes `pattern` on the base; None where it does not apply or would not land."""
+    after = rewrite(pattern, context.files)
+    if after is None:
+        return None
+    try:
+        diff = context.check(unified(context.files, after))
+    except PatchError:
+        # It found a place whose surroundings it does not fit: what results is no valid program.
+        return None
+    return Proposal(
+        base=context.base,
+        diff=diff,
+        title=pattern.title,
+        proposer=PatternProposer.name,
+        operator=pattern.name,
+        rationale=f"{pattern.why} ({pattern.source})".strip(),
+    )
+
+
+def available(config: Config) -> tuple[Pattern, ...]:
+    """The person's own patterns, then the catalogue; one of the person's replaces the catalogue's of the same name."""
+    own = {pattern.name for pattern in config.pattern}
+    return config.pattern + (tuple(p for p in catalogue() if p.name not in own) if config.catalogue else ())
+
+
+@cache
+def catalogue() -> tuple[Pattern, ...]:
+    """The patterns that ship with autogit, in the order of their files."""
+    found: list[Pattern] = []
+    folder = resources.files("autogit.propose") / "catalogue"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))["pattern"]
+        found += [bind(Pattern, table, "pattern", file.name) for table in tables]
+    return tuple(found)
