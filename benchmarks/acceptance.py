@@ -1,0 +1,236 @@
+"""How often the acceptance rule is fooled, what it finds and what it costs, by simulation.
+
+    python benchmarks/acceptance.py                                  # about a minute
+    python benchmarks/acceptance.py --sigma 0.05 --correlation 0.5   # your own noise
+
+First single trials, at known and at estimated noise: false accepts, power and runs of the race. Then whole loops through
+`StandardEvaluator.decide` itself, seed by seed, beside two rules that are used elsewhere: greedy (one run better than the
+incumbent's), and "|best - baseline| / MAD": better than the best so far, and further from the baseline than twice the median
+absolute deviation of all values. A run's loss is the true loss of its code plus noise of standard deviation `sigma`, which runs
+of the same seed share as `correlation` says. Sizes of effects are given in `sigma`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from autogit.config import Accept, Config, Metric, Train
+from autogit.evaluate import StandardEvaluator
+from autogit.evaluate.gains import gain, total_gain
+from autogit.evaluate.noise import student_deviate
+from autogit.evaluate.nulls import wilson
+from autogit.evaluate.race import Race, race
+from autogit.history import History
+from autogit.protocols import Judgement
+from autogit.records import BASELINE, Record, Run, RunStatus, Trial, Verdict
+
+REFERENCE = Race((0.8, 1.2, 1.6, 1.9, 2.2), (math.inf, 3.2, 3.2, 3.2, 2.2))
+
+
+@dataclass(frozen=True)
+class World:
+    """What the simulated research is like."""
+
+    sigma: float
+    """Standard deviation of a run's loss between seeds."""
+    correlation: float
+    """Of the losses of two codes trained with the same seed."""
+    null: float = 0.5
+    """The share of changes that do nothing."""
+    good: float = 0.1
+    """The share that improves, by an exponential amount of mean `size`; the rest harms by as much."""
+    size: float = 1.0
+    """In `sigma`."""
+
+    def effect(self, rng: np.random.Generator) -> float:
+        """How much one change really improves."""
+        kind = rng.random()
+        amount = rng.exponential(self.size * self.sigma)
+        return 0.0 if kind < self.null else amount if kind < self.null + self.good else -amount
+
+    def loss(self, level: float, loop: int, trial: int, seed: int) -> float:
+        """One run's loss: always the same for the same code and seed."""
+        shared = np.random.default_rng([loop, seed]).standard_normal()
+        own = np.random.default_rng([loop, seed, 1 + trial]).standard_normal()
+        return level + self.sigma * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
+
+
+def simulate(bounds: Race, effect: float, freedom: int | None, count: int, rng: np.random.Generator) -> tuple[float, float]:
+    """(share accepted, runs per trial) of `count` trials whose true effect is `effect` standard deviations of a pair.
+
+    With `freedom` the standard deviation is estimated anew for each trial, from so many degrees of freedom.
+    """
+    sd = np.ones(count) if freedom is None else np.sqrt(rng.chisquare(freedom, count) / freedom)
+    total, going = np.zeros(count), np.ones(count, bool)
+    accepted = runs = 0
+    for k, limits in enumerate(zip(bounds.drop, bounds.accept, strict=True), 1):
+        drop, accept = limits if freedom is None else (_student(limit, freedom) for limit in limits)
+        runs += int(going.sum())
+        total += effect + rng.standard_normal(count)
+        t = total / math.sqrt(k) / sd
+        passed = going & (t > accept)
+        accepted += int(passed.sum())
+        going &= ~passed & (t >= drop)
+    return accepted / count, runs / count
+
+
+def _student(limit: float, freedom: int) -> float:
+    return limit if math.isinf(limit) else student_deviate(limit, freedom)
+
+
+@dataclass
+class Tally:
+    """What became of many loops under one rule."""
+
+    keeps: int = 0
+    worthless: int = 0
+    runs: int = 0
+    trials: int = 0
+    nulls: int = 0
+    fooled: int = 0
+    true: list[float] = field(default_factory=list)
+    claimed: list[float] = field(default_factory=list)
+    covered: list[bool] = field(default_factory=list)
+    totals_covered: list[bool] = field(default_factory=list)
+
+    def row(self, name: str) -> str:
+        share = f"{self.worthless / self.keeps:6.1%}" if self.keeps else "     -"
+        low, high = wilson(self.worthless, self.keeps)
+        ratio = f"{sum(self.claimed) / sum(self.true):6.2f}" if sum(self.true) > 0 else "     -"
+        covered = f"{np.mean(self.covered):6.1%}" if self.covered else "     -"
+        totals = f"{np.mean(self.totals_covered):6.1%}" if self.totals_covered else "     -"
+        return (
+            f"{name:28} {share} ({low:.1%} to {high:.1%})  {self.fooled / max(1, self.nulls):6.2%}  {self.keeps / len(self.true):5.2f}"
+            f"  {np.mean(self.true):6.2f}  {ratio}  {covered}  {totals}  {self.runs / self.trials:5.2f}"
+        )
+
+
+HEADER = (
+    f"{'rule':28} {'keeps not better':>25}  {'nulls':>6}  {'keeps':>5}  {'gain':>6}  {'claim/':>6}  {'inter-':>6}  {'total':>6}  runs/\n"
+    f"{'':28} {'(95% interval)':>25}  {'kept':>6}  {'/loop':>5}  {'/sigma':>6}  {'true':>6}  {'val ok':>6}  {'ok':>6}  trial"
+)
+
+
+def loops(world: World, accept: Accept, trials: int, count: int) -> Tally:
+    """`count` loops of `trials` trials each, judged by the evaluator itself."""
+    tally = Tally()
+    for loop in range(count):
+        _loop(world, Config(train=Train("train"), metric=Metric(), accept=accept), trials, loop, tally)
+    return tally
+
+
+def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) -> None:
+    rng = np.random.default_rng([loop, 2**20])
+    evaluator, history = StandardEvaluator(config), History(config.metric)
+    levels = {"c0": 100.0}
+    best = "c0"
+    first = claimed = 0.0
+    for number in range(trials + 1):
+        effect = world.effect(rng) if number else 0.0
+        trial = Trial(f"{number}", f"c{number}", best, "", "simulation" if number else BASELINE, "")
+        levels[trial.commit] = levels[best] - effect
+        record = _judged(world, evaluator, history, trial, levels, loop, tally)
+        history.add(record)
+        tally.trials += 1
+        tally.nulls += number > 0 and effect == 0
+        if number and record.accepted:
+            best = trial.commit
+            tally.keeps += 1
+            tally.worthless += effect <= 0
+            tally.fooled += effect == 0
+            claimed += record.statistics["gain"] / world.sigma
+            if (found := gain(record)) is not None:
+                tally.covered.append(found.low <= effect <= found.high)
+    tally.true.append((levels["c0"] - levels[best]) / world.sigma - first)
+    tally.claimed.append(claimed)
+    if (total := total_gain(history)) is not None:
+        tally.totals_covered.append(total.low <= levels["c0"] - levels[best] <= total.high)
+
+
+def _judged(
+    world: World, evaluator: StandardEvaluator, history: History, trial: Trial, levels: dict[str, float], loop: int, tally: Tally
+) -> Record:
+    runs: list[Run] = []
+
+    def made(of: Trial, seeds: tuple[int, ...]) -> list[Run]:
+        tally.runs += len(seeds)
+        return [
+            Run(s, RunStatus.COMPLETED, 1.0, metrics={"val_loss": world.loss(levels[of.commit], loop, of.number, s)})
+            for s in seeds
+        ]
+
+    while True:
+        incumbent = None if trial.is_baseline else history.at(trial.base)
+        decision = evaluator.decide(runs, incumbent, history, 1)
+        if isinstance(decision, Judgement):
+            return Record(trial, decision.verdict, decision.reason, decision.metrics, tuple(runs), statistics=decision.statistics)
+        if incumbent is not None:
+            history.add(replace(incumbent, runs=(*incumbent.runs, *made(incumbent.trial, decision.incumbent))))
+        runs += made(trial, decision.candidate)
+
+
+def mad_loops(world: World, trials: int, count: int) -> Tally:
+    """Loops that keep what is better than the best so far and whose |value - baseline| / MAD is above 2."""
+    tally = Tally()
+    for loop in range(count):
+        rng = np.random.default_rng([loop, 2**20])
+        level, values = 100.0, [world.loss(100.0, loop, 0, 1)]
+        best = values[0]
+        for number in range(1, trials + 1):
+            effect = world.effect(rng)
+            value = world.loss(level - effect, loop, number, 1)
+            values.append(value)
+            mad = np.median(np.abs(values - np.median(values)))
+            tally.nulls += effect == 0
+            if value < best and abs(value - values[0]) / mad > 2:
+                best, level = value, level - effect
+                tally.keeps += 1
+                tally.worthless += effect <= 0
+                tally.fooled += effect == 0
+        tally.trials += trials
+        tally.runs += trials + 1
+        tally.true.append((100.0 - level) / world.sigma)
+        tally.claimed.append((values[0] - best) / world.sigma)
+    return tally
+
+
+def main() -> None:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description="The acceptance rule by simulation.")
+    parser.add_argument("--sigma", type=float, default=0.02, help="seed noise, as a share of the loss (default 0.02)")
+    parser.add_argument("--correlation", type=float, default=0.83, help="of two codes with the same seed (default 0.83)")
+    parser.add_argument("--confidence", type=float, default=0.99)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=100, help="of one loop (default 100)")
+    parser.add_argument("--loops", type=int, default=60, help="for each rule (default 60)")
+    options = parser.parse_args()
+    rng = np.random.default_rng(1)
+
+    print("single trials; effects in standard deviations of a paired difference; 200,000 trials each")
+    print(f"{'rule':42} {'null':>7} {'1':>6} {'1.5':>6} {'2':>6}   runs at null, 1")
+    ours = race(options.confidence, options.seeds)
+    cases: list[tuple[str, Race, int | None]] = [("reference bounds, noise known", REFERENCE, None)]
+    cases += [(f"race, noise {'known' if f is None else f'from {f} degrees of freedom'}", ours, f) for f in (None, 30, 10, 4)]
+    for name, bounds, freedom in cases:
+        found = [simulate(bounds, effect, freedom, 200_000, rng) for effect in (0.0, 1.0, 1.5, 2.0)]
+        rates = " ".join(f"{rate:6.1%}" for rate, _ in found[1:])
+        print(f"{name:42} {found[0][0]:7.2%} {rates}   {found[0][1]:.2f}, {found[1][1]:.2f}")
+
+    accept = Accept(confidence=options.confidence, seeds=options.seeds)
+    for correlation in (options.correlation, 0.0):
+        world = World(100 * options.sigma, correlation)
+        print(f"\n{options.loops} loops of {options.trials} trials; sigma {options.sigma:.1%} of the loss, correlation {correlation:g};")
+        print(f"{world.null:.0%} of the changes do nothing, {world.good:.0%} improve and the rest harm, by {world.size:g} sigma on average")
+        print(HEADER)
+        for name, rule in (("race", accept), ("greedy", replace(accept, rule="greedy"))):
+            print(loops(world, rule, options.trials, options.loops).row(name))
+        print(mad_loops(world, options.trials, options.loops).row("|best - baseline| / MAD > 2"))
+
+
+if __name__ == "__main__":
+    main()
