@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STYLES = {Verdict.ACCEPTED: "bold green", Verdict.REJECTED: "dim"}
 BAR = 24
+RUNS_PER_TRIAL = 2.0
+"""About how many runs a trial takes, those of the incumbent counted in."""
 
 
 @contextmanager
@@ -45,14 +47,23 @@ class Lines:
         self.lab = lab
         self.console = console
         self.metric = lab.config.metric.name
+        self._limit: int | None = None
+        self._jobs = 1
 
     def tell(self, event: Event) -> None:
         """Shows an event."""
         match event:
             case Started():
                 self._started(event)
+            case Ran() if event.trial.is_baseline:
+                value = number(event.run.metrics.get(self.metric))
+                self.console.print(
+                    f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
+                )
             case Closed():
                 self._closed(event)
+                if event.record.trial.is_baseline:
+                    self._estimate(event.record)
             case Notice():
                 self.console.print(Text(f"  {event.text}", style="yellow"))
             case Stopping():
@@ -65,11 +76,14 @@ class Lines:
     def _started(self, event: Started) -> None:
         limits = [f"{event.trials} trials"] if event.trials else []
         limits += [f"{event.hours:g} hours"] if event.hours else []
+        self._limit, self._jobs = event.trials, event.jobs
         side = f", {event.jobs} side by side" if event.jobs > 1 else ""
         until = " or ".join(limits) or "until you stop it (Ctrl-C)"
         self.console.print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
         if event.incumbent is None:
             self.console.print("  first the baseline: the unchanged code, to know what there is to beat and its noise")
+        else:
+            self._estimate(event.incumbent)
 
     def _closed(self, event: Closed) -> None:
         record = event.record
@@ -81,6 +95,19 @@ class Lines:
         self.console.print(line)
         if record.verdict not in (Verdict.ACCEPTED, Verdict.REJECTED):
             self.console.print(Text(f"         {record.reason}", style="dim"))
+
+    def _estimate(self, record: Record) -> None:
+        """How long it will take, by what the baseline's runs took."""
+        if not record.runs:
+            return
+        seconds = record.seconds / len(record.runs)
+        words = f"  a run takes about {duration(seconds)}"
+        if self._limit:
+            # Most trials are dropped after one run, some need several; beside each accepted one the incumbent runs.
+            total = RUNS_PER_TRIAL * seconds * self._limit / self._jobs
+            end = time.strftime("%H:%M", time.localtime(time.time() + total))
+            words += f": {self._limit} trials take about {duration(total)}, until {end}"
+        self.console.print(words)
 
     def _ended(self, event: Ended) -> None:
         lab, best = self.lab, self.lab.best()
@@ -107,7 +134,6 @@ class LiveView(Lines):
         self._lock = threading.Lock()
         self._slots: dict[int, tuple[Opened, Progress | None, Ran | None]] = {}
         self._closed_trials: list[Record] = []
-        self._limit: int | None = None
         self._since = time.monotonic()
 
     def tell(self, event: Event) -> None:
@@ -115,7 +141,7 @@ class LiveView(Lines):
         with self._lock:
             match event:
                 case Started():
-                    self._limit, self._since = event.trials, time.monotonic()
+                    self._since = time.monotonic()
                 case Opened():
                     self._slots[event.slot] = (event, None, None)
                 case Progress():
