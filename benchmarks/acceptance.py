@@ -3,18 +3,18 @@
     python benchmarks/acceptance.py                                  # about a minute
     python benchmarks/acceptance.py --sigma 0.05 --correlation 0.5   # your own noise
 
-First single trials, at known and at estimated noise: false accepts, power and runs of the race. Then whole loops through
-`StandardEvaluator.decide` itself, seed by seed, beside two rules that are used elsewhere: greedy (one run better than the
-incumbent's), and "|best - baseline| / MAD": better than the best so far, and further from the baseline than twice the median
-absolute deviation of all values. A run's loss is the true loss of its code plus noise of standard deviation `sigma`, which runs
-of the same seed share as `correlation` says. Sizes of effects are given in `sigma`.
+First single trials, at known and at estimated noise: false accepts, power and runs of the race. Then whole loops
+through `StandardEvaluator.decide` itself, seed by seed, beside two rules that are used elsewhere: greedy (one run
+better than the incumbent's), and "|best - baseline| / MAD": better than the best so far, and further from the baseline
+than twice the median absolute deviation of all values. A run's loss is the true loss of its code plus noise of standard
+deviation `sigma`, which runs of the same seed share as `correlation` says. Sizes of effects are given in `sigma`.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from autogit.evaluate.nulls import wilson
 from autogit.evaluate.race import Race, race
 from autogit.history import History
 from autogit.protocols import Judgement
-from autogit.records import BASELINE, Record, Run, RunStatus, Trial, Verdict
+from autogit.records import BASELINE, Record, Run, RunStatus, Trial
 
 REFERENCE = Race((0.8, 1.2, 1.6, 1.9, 2.2), (math.inf, 3.2, 3.2, 3.2, 2.2))
 
@@ -47,6 +47,12 @@ class World:
     size: float = 1.0
     """In `sigma`."""
 
+    def __str__(self) -> str:
+        return (
+            f"sigma {self.sigma:g}% of the loss, correlation {self.correlation:g};\n{self.null:.0%} of the changes do "
+            f"nothing, {self.good:.0%} improve and the rest harm, by {self.size:g} sigma on average"
+        )
+
     def effect(self, rng: np.random.Generator) -> float:
         """How much one change really improves."""
         kind = rng.random()
@@ -60,7 +66,9 @@ class World:
         return level + self.sigma * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
 
 
-def simulate(bounds: Race, effect: float, freedom: int | None, count: int, rng: np.random.Generator) -> tuple[float, float]:
+def simulate(
+    bounds: Race, effect: float, freedom: int | None, count: int, rng: np.random.Generator
+) -> tuple[float, float]:
     """(share accepted, runs per trial) of `count` trials whose true effect is `effect` standard deviations of a pair.
 
     With `freedom` the standard deviation is estimated anew for each trial, from so many degrees of freedom.
@@ -99,21 +107,42 @@ class Tally:
     totals_covered: list[bool] = field(default_factory=list)
 
     def row(self, name: str) -> str:
-        share = f"{self.worthless / self.keeps:6.1%}" if self.keeps else "     -"
+        """One line of the table; a dash where there is nothing to tell."""
         low, high = wilson(self.worthless, self.keeps)
-        ratio = f"{sum(self.claimed) / sum(self.true):6.2f}" if sum(self.true) > 0 else "     -"
-        covered = f"{np.mean(self.covered):6.1%}" if self.covered else "     -"
-        totals = f"{np.mean(self.totals_covered):6.1%}" if self.totals_covered else "     -"
-        return (
-            f"{name:28} {share} ({low:.1%} to {high:.1%})  {self.fooled / max(1, self.nulls):6.2%}  {self.keeps / len(self.true):5.2f}"
-            f"  {np.mean(self.true):6.2f}  {ratio}  {covered}  {totals}  {self.runs / self.trials:5.2f}"
-        )
+        cells = [
+            _share(self.worthless, self.keeps),
+            f"{low:.1%} to {high:.1%}",
+            _share(self.fooled, self.nulls),
+            f"{self.keeps / len(self.true):.2f}",
+            f"{np.mean(self.true):.2f}",
+            f"{sum(self.claimed) / sum(self.true):.2f}" if sum(self.true) > 0 else "-",
+            _share(sum(self.covered), len(self.covered)),
+            _share(sum(self.totals_covered), len(self.totals_covered)),
+            f"{self.runs / self.trials:.2f}",
+        ]
+        return _aligned(name, cells)
 
 
 HEADER = (
-    f"{'rule':28} {'keeps not better':>25}  {'nulls':>6}  {'keeps':>5}  {'gain':>6}  {'claim/':>6}  {'inter-':>6}  {'total':>6}  runs/\n"
-    f"{'':28} {'(95% interval)':>25}  {'kept':>6}  {'/loop':>5}  {'/sigma':>6}  {'true':>6}  {'val ok':>6}  {'ok':>6}  trial"
+    "not better",
+    "95% interval",
+    "null kept",
+    "keeps",
+    "true gain",
+    "claim/true",
+    "covered",
+    "total cov.",
+    "runs/trial",
 )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def _aligned(name: str, cells: Sequence[str]) -> str:
+    widths = (10, 16, 9, 6, 9, 10, 8, 10, 10)
+    return f"{name:28}" + " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
 def loops(world: World, accept: Accept, trials: int, count: int) -> Tally:
@@ -129,7 +158,7 @@ def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) ->
     evaluator, history = StandardEvaluator(config), History(config.metric)
     levels = {"c0": 100.0}
     best = "c0"
-    first = claimed = 0.0
+    claimed = 0.0
     for number in range(trials + 1):
         effect = world.effect(rng) if number else 0.0
         trial = Trial(f"{number}", f"c{number}", best, "", "simulation" if number else BASELINE, "")
@@ -146,14 +175,20 @@ def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) ->
             claimed += record.statistics["gain"] / world.sigma
             if (found := gain(record)) is not None:
                 tally.covered.append(found.low <= effect <= found.high)
-    tally.true.append((levels["c0"] - levels[best]) / world.sigma - first)
+    tally.true.append((levels["c0"] - levels[best]) / world.sigma)
     tally.claimed.append(claimed)
     if (total := total_gain(history)) is not None:
         tally.totals_covered.append(total.low <= levels["c0"] - levels[best] <= total.high)
 
 
 def _judged(
-    world: World, evaluator: StandardEvaluator, history: History, trial: Trial, levels: dict[str, float], loop: int, tally: Tally
+    world: World,
+    evaluator: StandardEvaluator,
+    history: History,
+    trial: Trial,
+    levels: dict[str, float],
+    loop: int,
+    tally: Tally,
 ) -> Record:
     runs: list[Run] = []
 
@@ -168,7 +203,9 @@ def _judged(
         incumbent = None if trial.is_baseline else history.at(trial.base)
         decision = evaluator.decide(runs, incumbent, history, 1)
         if isinstance(decision, Judgement):
-            return Record(trial, decision.verdict, decision.reason, decision.metrics, tuple(runs), statistics=decision.statistics)
+            return Record(
+                trial, decision.verdict, decision.reason, decision.metrics, tuple(runs), statistics=decision.statistics
+            )
         if incumbent is not None:
             history.add(replace(incumbent, runs=(*incumbent.runs, *made(incumbent.trial, decision.incumbent))))
         runs += made(trial, decision.candidate)
@@ -203,11 +240,13 @@ def main() -> None:
     """Prints both tables."""
     parser = argparse.ArgumentParser(description="The acceptance rule by simulation.")
     parser.add_argument("--sigma", type=float, default=0.02, help="seed noise, as a share of the loss (default 0.02)")
-    parser.add_argument("--correlation", type=float, default=0.83, help="of two codes with the same seed (default 0.83)")
+    parser.add_argument(
+        "--correlation", type=float, default=0.83, help="of two codes with the same seed (default 0.83)"
+    )
     parser.add_argument("--confidence", type=float, default=0.99)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=100, help="of one loop (default 100)")
-    parser.add_argument("--loops", type=int, default=60, help="for each rule (default 60)")
+    parser.add_argument("--loops", type=int, default=100, help="for each rule (default 100)")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
 
@@ -215,7 +254,9 @@ def main() -> None:
     print(f"{'rule':42} {'null':>7} {'1':>6} {'1.5':>6} {'2':>6}   runs at null, 1")
     ours = race(options.confidence, options.seeds)
     cases: list[tuple[str, Race, int | None]] = [("reference bounds, noise known", REFERENCE, None)]
-    cases += [(f"race, noise {'known' if f is None else f'from {f} degrees of freedom'}", ours, f) for f in (None, 30, 10, 4)]
+    cases += [
+        (f"race, noise {'known' if f is None else f'from {f} degrees of freedom'}", ours, f) for f in (None, 30, 10, 4)
+    ]
     for name, bounds, freedom in cases:
         found = [simulate(bounds, effect, freedom, 200_000, rng) for effect in (0.0, 1.0, 1.5, 2.0)]
         rates = " ".join(f"{rate:6.1%}" for rate, _ in found[1:])
@@ -224,9 +265,8 @@ def main() -> None:
     accept = Accept(confidence=options.confidence, seeds=options.seeds)
     for correlation in (options.correlation, 0.0):
         world = World(100 * options.sigma, correlation)
-        print(f"\n{options.loops} loops of {options.trials} trials; sigma {options.sigma:.1%} of the loss, correlation {correlation:g};")
-        print(f"{world.null:.0%} of the changes do nothing, {world.good:.0%} improve and the rest harm, by {world.size:g} sigma on average")
-        print(HEADER)
+        print(f"\n{options.loops} loops of {options.trials} trials: {world}")
+        print(_aligned("rule", HEADER))
         for name, rule in (("race", accept), ("greedy", replace(accept, rule="greedy"))):
             print(loops(world, rule, options.trials, options.loops).row(name))
         print(mad_loops(world, options.trials, options.loops).row("|best - baseline| / MAD > 2"))

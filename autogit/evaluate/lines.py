@@ -31,7 +31,7 @@ _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9}
 _FILLERS = {"is", "was", "of", "at"}
 _MOST_WORDS = 5
 _THROUGHPUT = "tok_s tok_sec tok_per_sec tokens_s tokens_sec tokens_per_s tokens_per_sec tokens_per_second"
-_ALIASES = dict.fromkeys(_THROUGHPUT.split(), "throughput_tokens_per_sec")
+_ALIASES = dict.fromkeys(_THROUGHPUT.split(), "throughput_tokens_per_sec") | {"monitor": "monitor_loss"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 RISE = 0.63
 EARLY = 1.3
-_GRID = 400
+_GRID = 160
 _erfc = np.vectorize(math.erfc, otypes=[float])
 
 

@@ -14,7 +14,7 @@ from autogit.evaluate.lines import Line, normalised, number, parse_line
 from autogit.protocols import Halt
 from autogit.records import Curve, RunStatus
 
-MONITORED = ("monitor_loss", "monitor", "loss", "train_loss", "training_loss", "average_loss")
+MONITORED = ("monitor_loss", "loss", "train_loss", "training_loss", "average_loss")
 """What a learning curve is made of, the better ones first: a script's own fixed measure before its training loss."""
 KEPT = ("val_loss", "perplexity", "bits_per_byte", "throughput_tokens_per_sec", "parameters")
 """Names that are recorded wherever they are printed."""
@@ -114,7 +114,7 @@ class OutputReading:
             self.step = step
         for name, value in values.items():
             self._remember(name, value, block=step is None and name in line.explicit)
-        self._follow(values)
+        self._follow(values, here=step is not None)
 
     def _remember(self, name: str, value: float, block: bool) -> None:
         if len(self._values) >= MOST_NAMES and not (name in self._values or name in self.wanted or name in KEPT):
@@ -126,13 +126,14 @@ class OutputReading:
         if not math.isfinite(value) and (name == self.primary or name in MONITORED or name == "val_loss"):
             self.unstable = self.unstable or f"{self.wanted.get(name, name)} is {value}{self._at()}"
 
-    def _follow(self, values: Mapping[str, float]) -> None:
-        """Adds to the learning curve: the best monitor that was ever seen, at steps that go up."""
+    def _follow(self, values: Mapping[str, float], here: bool) -> None:
+        """Adds to the learning curve: the best monitor that was ever seen beside a step, at steps that go up."""
         name = next((n for n in (*MONITORED, "val_loss") if n in values), None)
         if name is None or not math.isfinite(values[name]) or self.step is None:
             return
         if self._monitored != name:
-            if self._monitored and _rank(name) > _rank(self._monitored):
+            # A summary at the end, under a better name, does not replace the curve.
+            if self._monitored and (not here or _rank(name) > _rank(self._monitored)):
                 return
             self._monitored, self._steps, self._losses, self._stride = name, [], [], 1
         self.loss = values[name]

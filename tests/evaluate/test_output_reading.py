@@ -62,13 +62,22 @@ def test_what_is_printed_last_counts() -> None:
 
 
 def test_a_monitor_goes_before_the_training_loss() -> None:
-    found = read("step 1 loss 5.0\nstep 2 loss 4.0 monitor 4.5\nstep 3 loss 3.0\nstep 4 loss 2.0 monitor 3.5")
+    found = read(
+        "step 1 loss 5.0\nstep 2 loss 4.0 monitor 4.5\nstep 3 loss 3.0\nstep 4 loss 2.0 monitor 3.5\n---\n"
+        "monitor_loss: 3.4"
+    )
     assert found.curve is not None
-    assert (found.curve.metric, found.curve.steps, found.curve.values) == ("monitor", (2, 4), (4.5, 3.5))
+    assert (found.curve.metric, found.curve.steps, found.curve.values) == ("monitor_loss", (2, 4), (4.5, 3.4))
+
+
+def test_a_summary_does_not_replace_the_curve() -> None:
+    found = read("step 1 train_loss 5.0\nstep 2 train_loss 4.0\nloss: 1.0")
+    assert found.curve is not None
+    assert (found.curve.metric, found.curve.values) == ("train_loss", (5.0, 4.0))
 
 
 def test_a_persons_own_patterns() -> None:
-    settings = '[metric]\nname = "acc"\n[metric.patterns]\nacc = \'round (?P<step>\\d+) .*got ([0-9.,]+)\''
+    settings = "[metric]\nname = \"acc\"\n[metric.patterns]\nacc = 'round (?P<step>\\d+) .*got ([0-9.,]+)'"
     found = read("round 7 of 9 got 1,000.5 points", settings)
     assert (found.step, found.metrics["acc"]) == (7, 1000.5)
 
@@ -79,7 +88,7 @@ def test_a_pattern_with_two_ways_to_the_value_reads_an_absent_one_as_nothing() -
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf", "-inf"])
-@pytest.mark.parametrize("name", ["loss", "val_loss", "monitor", "f1_score"])
+@pytest.mark.parametrize("name", ["loss", "val_loss", "monitor_loss", "f1_score"])
 def test_not_a_number_ends_the_run(name: str, bad: str) -> None:
     listener = reading(config('[metric]\nname = "f1_score"\ndirection = "max"'), 1)
     assert listener.line("step 1 loss 3.0", 0.0) is None

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from evaluate.world import World, config, noisy, run, trial
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autogit.evaluate import StandardEvaluator
+from autogit.evaluate.seeds import audit_block, block
+from autogit.history import History
+from autogit.protocols import Judgement, More
+from autogit.records import Record, Run, RunStatus, Verdict
+
+LEVELS = {"0": 3.0, "1": 3.0, "2": 2.9, "3": 3.3, "4": 2.9, "5": 2.8}
+
+
+def lab(text: str = "", **levels: float) -> World:
+    world = World(config(text), noisy(LEVELS | levels))
+    world.judge("0")
+    return world
+
+
+def seeds(record: Record) -> list[int]:
+    return [made.seed for made in record.runs]
+
+
+def test_the_baseline_is_measured_with_every_seed_and_accepted() -> None:
+    baseline = lab("[accept]\nseeds = 4").history["0"]
+    assert baseline.accepted
+    assert seeds(baseline) == [1, 2, 3, 4]
+    assert baseline.statistics["sigma"] > 0
+    assert baseline.metrics["val_loss"] == pytest.approx(sum(r.metrics["val_loss"] for r in baseline.runs) / 4)
+
+
+def test_a_better_change_is_accepted_on_paired_seeds_and_measured_on_fresh_ones() -> None:
+    record = (world := lab()).judge("2", "c0")
+    assert record.accepted
+    chosen, fresh = [s for s in seeds(record) if s < 1000], [s for s in seeds(record) if s > 1000]
+    assert fresh == [1001, 1002, 1003]
+    assert set(fresh) <= {r.seed for r in world.history["0"].runs}, "the old incumbent runs on them too"
+    assert record.statistics["pairs"] == len(chosen)
+    differences = [world.result("0", s)["val_loss"] - world.result("2", s)["val_loss"] for s in fresh]
+    assert record.statistics["gain"] == pytest.approx(sum(differences) / 3)
+    assert record.statistics["low"] < 0.1 < record.statistics["high"]
+    of_fresh = [r.metrics["val_loss"] for r in record.runs if r.seed in fresh]
+    assert record.metrics["val_loss"] == pytest.approx(sum(of_fresh) / 3)
+    assert "below exp/0 on 3 fresh seeds" in record.reason
+
+
+def test_the_next_comparison_uses_no_seed_that_chose_the_incumbent() -> None:
+    world = lab()
+    first = world.judge("2", "c0")
+    second = world.judge("5", "c2")
+    chose = {s for s in seeds(first) if s < 1000}
+    assert first.accepted
+    assert second.accepted
+    assert not chose & set(seeds(second))
+    assert {s // 1000 for s in seeds(second)} == {1, 2}
+
+
+def test_a_worse_change_is_dropped_early_once_the_noise_is_known() -> None:
+    world = lab()
+    world.judge("1", "c0")
+    record = world.judge("3", "c0")
+    assert record.verdict is Verdict.REJECTED
+    assert seeds(record) == [1]
+    assert record.reason.startswith("val_loss 3.")
+    assert "above exp/0 (z = -" in record.reason
+
+
+def test_higher_is_better_says_so() -> None:
+    world = World(
+        config('[metric]\nname = "acc"\ndirection = "max"'), lambda n, s: {"acc": 0.1 * int(n) + 0.001 * s**1.5}
+    )
+    world.judge("0")
+    record = world.judge("1", "c0")
+    assert record.accepted
+    assert "above exp/0" in record.reason
+    assert world.judge("0", "c1").verdict is Verdict.REJECTED
+
+
+def test_without_noise_nothing_is_repeated() -> None:
+    values = {"0": 3.0, "1": 2.9, "2": 2.9, "3": 2.9, "4": 3.0}
+    world = World(config(), lambda number, seed: {"val_loss": values[number]})
+    assert seeds(world.judge("0")) == [1, 2, 3]
+    better = world.judge("1", "c0")
+    assert better.accepted
+    assert seeds(better) == [1]
+    assert len(world.history["0"].runs) == 3
+    assert world.judge("2", "c1").verdict is Verdict.REJECTED, "equal is not better"
+    assert world.judge("3", "c1", lines=-1).accepted, "between equals less code wins"
+    assert world.judge("4", "c3", lines=-9).verdict is Verdict.REJECTED
+
+
+def test_min_delta_is_asked_for() -> None:
+    assert lab("[metric]\nmin_delta = 0.05").judge("2", "c0").accepted
+    assert lab("[metric]\nmin_delta = 0.15").judge("2", "c0").verdict is Verdict.REJECTED
+
+
+def test_less_code_may_be_a_little_worse_where_the_margin_allows_it() -> None:
+    text = "[accept]\nmargin = 8.0"
+    slightly_worse = {"1": 3.03}
+    assert lab(text, **slightly_worse).judge("1", "c0", lines=3).verdict is Verdict.REJECTED
+    simpler = lab(text, **slightly_worse).judge("1", "c0", lines=-3)
+    assert simpler.accepted
+    assert "removes code" in simpler.reason
+    assert lab(**slightly_worse).judge("1", "c0", lines=-3).verdict is Verdict.REJECTED
+
+
+@pytest.mark.parametrize("rule", ["greedy", "certify"])
+def test_greedy_needs_one_run_and_claims_no_interval(rule: str) -> None:
+    world = lab(f'[accept]\nrule = "{rule}"')
+    assert seeds(world.history["0"]) == [1]
+    record = world.judge("2", "c0")
+    assert record.accepted
+    assert seeds(record) == [1]
+    assert "low" not in record.statistics
+    assert world.judge("1", "c2").verdict is Verdict.REJECTED
+
+
+def test_one_seed_is_a_race_without_noise() -> None:
+    world = lab("[accept]\nseeds = 1")
+    record = world.judge("2", "c0")
+    assert record.accepted
+    assert "the noise is not known" in record.reason
+
+
+def test_an_incumbent_that_fails_on_a_seed_is_not_compared_there() -> None:
+    world = lab()
+    incumbent = world.history["0"]
+    runs = [run(r.seed, RunStatus.UNSTABLE) if r.seed == 1 else r for r in incumbent.runs]
+    world.history.add(replace(incumbent, runs=tuple(runs)))
+    record = world.judge("2", "c0")
+    assert record.accepted
+    assert 1 not in seeds(record)
+
+
+def test_an_incumbent_that_always_fails_ends_the_race() -> None:
+    world = lab()
+    failing = tuple(run(seed, RunStatus.CRASHED) for seed in range(1, 500))
+    world.history.add(replace(world.history["0"], runs=failing))
+    record = world.judge("2", "c0")
+    assert record.verdict is Verdict.REJECTED
+    assert "fails with every seed" in record.reason
+
+
+DEAD = [
+    (RunStatus.PRUNED, Verdict.PRUNED),
+    (RunStatus.UNSTABLE, Verdict.UNSTABLE),
+    (RunStatus.CRASHED, Verdict.CRASHED),
+    (RunStatus.TIMED_OUT, Verdict.TIMED_OUT),
+    (RunStatus.REFUSED, Verdict.REJECTED),
+]
+
+
+@pytest.mark.parametrize(("status", "verdict"), DEAD)
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_run_that_does_not_count_is_the_verdict(status: RunStatus, verdict: Verdict, before: int) -> None:
+    world = lab()
+    good = [run(seed, val_loss=0.1) for seed in range(1, 1 + before)]
+    judgement = world.evaluator.decide(
+        [*good, run(9, status, "why", val_loss=0.0)], world.history["0"], world.history, -9
+    )
+    assert isinstance(judgement, Judgement)
+    assert judgement.verdict is verdict
+    assert "why" in judgement.reason
+
+
+def test_a_broken_guard_rejects_whatever_the_score() -> None:
+    world = World(
+        config("[metrics.memory]\nmax = 45"), lambda n, s: {"val_loss": 3.0 - int(n), "memory": 40.0 + 3 * int(n)}
+    )
+    world.judge("0")
+    assert world.judge("1", "c0").accepted
+    record = world.judge("2", "c1")
+    assert record.verdict is Verdict.REJECTED
+    assert "memory 46 is above its guard" in record.reason
+
+
+def test_a_composite_decides() -> None:
+    text = '[metric]\nobjective = "composite"\n[metrics.speed]\ndirection = "max"\nweight = 1.0'
+    results = {"0": (3.0, 100.0), "1": (3.1, 200.0), "2": (2.99, 50.0), "3": (1.0, None)}
+
+    def result(number: str, seed: int) -> dict[str, float]:
+        loss, speed = results[number]
+        return {"val_loss": loss} if speed is None else {"val_loss": loss, "speed": speed}
+
+    world = World(config(text), result)
+    world.judge("0")
+    faster = world.judge("1", "c0")
+    assert faster.accepted
+    assert "composite 0.33" in faster.reason
+    assert world.judge("2", "c1").verdict is Verdict.REJECTED
+    assert "was not reported" in world.judge("3", "c1").reason
+    history = History(config(text).metric)
+    lacking = StandardEvaluator(config(text)).decide([run(1, val_loss=1.0)], None, history, 0)
+    assert isinstance(lacking, Judgement)
+    assert lacking.verdict is Verdict.CRASHED
+
+
+@given(st.floats(-3, 3), st.floats(0, 3), st.integers(1, 5), st.integers(-5, 5))
+@settings(max_examples=60, deadline=None)
+def test_a_better_candidate_is_never_judged_worse(gain: float, more: float, count: int, lines: int) -> None:
+    order = {Verdict.REJECTED: 0, None: 1, Verdict.ACCEPTED: 2}
+
+    def verdict(gain: float) -> Verdict | None:
+        world = lab("[accept]\nmargin = 0.5")
+        # The fresh seeds are there already, so that an accepted change is told from one that needs more runs.
+        incumbent = world.history["0"]
+        fresh = tuple(world.run("0", seed) for seed in (1001, 1002, 1003))
+        world.history.add(replace(incumbent, runs=incumbent.runs + fresh))
+        runs = [
+            run(s, val_loss=world.result("1", s)["val_loss"] - gain) for s in (*range(1, count + 1), 1001, 1002, 1003)
+        ]
+        decision = world.evaluator.decide(runs, world.history["0"], world.history, lines)
+        return decision.verdict if isinstance(decision, Judgement) else None
+
+    assert order[verdict(gain + more)] >= order[verdict(gain)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(RunStatus)), st.floats() | st.none()), min_size=1, max_size=6),
+    st.sampled_from(["race", "greedy", "certify"]),
+    st.sampled_from(["min", "max"]),
+)
+@settings(max_examples=80, deadline=None)
+def test_no_number_or_none_never_wins(results: list[tuple[RunStatus, float | None]], rule: str, direction: str) -> None:
+    world = lab(f'[metric]\ndirection = "{direction}"\n[accept]\nrule = "{rule}"')
+    runs = [Run(seed, status, 1.0, None, {} if value is None else {"val_loss": value})
+            for seed, (status, value) in enumerate(results, 1)]  # fmt: skip
+    decision = world.evaluator.decide(runs, world.history["0"], world.history, -1)
+    usable = all(s.counts and v is not None and math.isfinite(v) for s, v in results)
+    assert usable or isinstance(decision, Judgement)
+    if isinstance(decision, Judgement) and decision.verdict is Verdict.ACCEPTED:
+        assert usable
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_blocks_of_seeds_never_meet(a: int, b: int) -> None:
+    blocks = [set(kind(config(), n)) for kind in (block, audit_block) for n in {a, b}]
+    assert sum(map(len, blocks)) == len(set.union(*blocks))
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    world = lab()
+    first = world.evaluator.decide([], world.history["0"], world.history, 0)
+    assert first == More(candidate=(1,))
+    assert first == world.evaluator.decide([], world.history["0"], world.history, 0)
+    assert trial("7", "c0").ref == "exp/7"

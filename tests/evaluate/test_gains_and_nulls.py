@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from evaluate.world import World, config, noisy, run, trial
+
+from autogit.evaluate.certify import CERTIFIED, anchor, certify, due, provisional
+from autogit.evaluate.gains import gain, total_gain
+from autogit.evaluate.nulls import null_checks
+from autogit.history import History
+from autogit.protocols import Judgement, More
+from autogit.records import Record, RunStatus, Verdict
+
+
+def test_gains_add_up_with_their_intervals() -> None:
+    levels = {"0": 3.0, "1": 2.9, "2": 2.8}
+    world = World(config(), noisy(levels))
+    for number, base in (("0", None), ("1", "c0"), ("2", "c1")):
+        assert world.judge(number, base).accepted
+    steps = [gain(record) for record in world.history]
+    assert steps[0] is None
+    assert steps[1] is not None
+    total = total_gain(world.history)
+    assert total is not None
+    assert total.low < 0.2 < total.high
+    assert total.high - total.low > steps[1].high - steps[1].low
+    assert total_gain([world.history["0"]]) is None
+
+
+def test_unchanged_code_against_itself() -> None:
+    settings = config()
+    honest = World(settings, noisy({"0": 3.0}))
+    honest.judge("0")
+    found = null_checks(settings, honest.history)
+    assert (found.trials, found.fooled, found.low) == (1, 0, 0.0)
+    assert 0 < found.high < 1
+    assert null_checks(settings, History(settings.metric)).trials == 0
+    assert null_checks(config('[accept]\nrule = "greedy"'), honest.history).trials == 0
+
+
+def test_a_rule_that_is_fooled_shows() -> None:
+    settings = config("[accept]\nconfidence = 0.5")
+    history = History(settings.metric)
+    for number in range(8):
+        # Whichever half is better in one trial is worse in the next: at this confidence half of them pass.
+        sign = 1 if number % 2 else -1
+        runs = tuple(run(s, val_loss=3 + sign * (0.1 if s % 2 else -0.1) + 0.001 * s) for s in range(1, 7))
+        history.add(Record(trial(str(number)), Verdict.ACCEPTED, "", {"val_loss": 3.0}, runs))
+    found = null_checks(settings, history)
+    assert (found.trials, found.fooled) == (8, 4)
+    assert found.low < 0.5 < found.high
+
+
+CERTIFY = '[accept]\nrule = "certify"'
+
+
+def tower(*levels: float) -> World:
+    """A greedy lab in which each trial was accepted on the one before."""
+    world = World(config(CERTIFY), noisy({str(n): level for n, level in enumerate(levels)}))
+    for number in range(len(levels)):
+        base = f"c{number - 1}" if number else None
+        made = trial(str(number), base)
+        world.history.add(Record(made, Verdict.ACCEPTED, "", {"val_loss": 3.0}, (world.run(str(number), 1),)))
+    return world
+
+
+def certified(world: World, tip: str) -> Judgement:
+    against = anchor(world.history)
+    assert against is not None
+    while True:
+        decision = certify(config(CERTIFY), world.history[tip], against, world.history)
+        if isinstance(decision, Judgement):
+            return decision
+        assert isinstance(decision, More)
+        assert decision.candidate or decision.incumbent
+        for number, seeds in ((tip, decision.candidate), (against.id, decision.incumbent)):
+            record = world.history[number]
+            world.history.add(replace(record, runs=record.runs + tuple(world.run(number, s) for s in seeds)))
+        against = world.history[against.id]
+
+
+def test_a_tip_that_is_better_is_certified_on_seeds_that_chose_nothing() -> None:
+    world = tower(3.0, 2.9, 2.8, 2.7)
+    assert due(world.history)
+    assert certified(world, "3").verdict is Verdict.ACCEPTED
+    assert all(r.seed % 1000 > 500 for r in world.history["3"].runs[1:])
+
+
+def test_a_tip_that_was_lucky_is_not() -> None:
+    assert certified(tower(3.0, 3.0, 3.0, 3.0), "3").verdict is Verdict.REJECTED
+
+
+def test_a_tip_that_crashes_is_not() -> None:
+    world = tower(3.0, 2.9)
+    record = world.history["1"]
+    world.history.add(replace(record, runs=(*record.runs, run(1501, RunStatus.CRASHED, "why"))))
+    assert certified(world, "1").verdict is Verdict.CRASHED
+
+
+def test_the_anchor_moves_with_certification() -> None:
+    world = tower(3.0, 2.9, 2.8, 2.7)
+    assert anchor(world.history) == world.history["0"]
+    assert [record.id for record in provisional(world.history)] == ["1", "2", "3"]
+    world.history.add(replace(world.history["2"], checks=({CERTIFIED: True},)))
+    assert anchor(world.history) == world.history["2"]
+    assert [record.id for record in provisional(world.history)] == ["3"]
+    assert not due(world.history)
+    assert anchor(History(config().metric)) is None
+    with pytest.raises(StopIteration):
+        next(iter(provisional(History(config().metric))))

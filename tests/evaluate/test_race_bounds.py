@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autogit.evaluate.noise import normal_score, pooled, student_deviate
+from autogit.evaluate.nulls import wilson
+from autogit.evaluate.race import Race, Step, pass_rate, race
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99, 0.999])
+def test_luck_passes_as_often_as_the_confidence_says(confidence: float, pairs: int) -> None:
+    assert pass_rate(race(confidence, pairs)) == pytest.approx(1 - confidence, rel=1e-3)
+
+
+def test_the_integral_agrees_with_simulated_trials() -> None:
+    bounds, count = race(0.95, 5), 200_000
+    for effect in (0.0, 1.0):
+        sums = np.cumsum(effect + np.random.default_rng(0).standard_normal((count, 5)), axis=1)
+        z = sums / np.sqrt(np.arange(1, 6))
+        going, accepted = np.ones(count, bool), 0
+        for k in range(5):
+            passed = going & (z[:, k] > bounds.accept[k])
+            accepted += int(passed.sum())
+            going &= ~passed & (z[:, k] >= bounds.drop[k])
+        rate = pass_rate(bounds, effect)
+        assert accepted / count == pytest.approx(rate, abs=5 * math.sqrt(rate / count))
+
+
+def test_the_published_bounds_have_their_published_rates() -> None:
+    bounds = Race((0.8, 1.2, 1.6, 1.9, 2.2), (math.inf, 3.2, 3.2, 3.2, 2.2))
+    assert [pass_rate(bounds, effect) for effect in (0, 1, 1.5, 2)] == pytest.approx(
+        [0.0063, 0.30, 0.63, 0.85], abs=0.01
+    )
+
+
+def test_not_a_number_is_dropped() -> None:
+    assert {race(0.99, 5).step(math.nan, k) for k in range(1, 6)} == {Step.DROP}
+
+
+def test_one_pair_alone_never_accepts_in_a_longer_race() -> None:
+    assert race(0.99, 5).step(1e9, 1) is Step.GO_ON
+
+
+@given(st.sampled_from([0.5, 0.9, 0.99]), st.integers(1, 6), st.floats(-10, 10), st.floats(0, 10), st.integers(1, 6))
+@settings(deadline=None)
+def test_a_larger_z_is_never_judged_worse(confidence: float, pairs: int, z: float, more: float, k: int) -> None:
+    order = [Step.DROP, Step.GO_ON, Step.ACCEPT]
+    bounds, k = race(confidence, pairs), min(k, pairs)
+    assert order.index(bounds.step(z + more, k)) >= order.index(bounds.step(z, k))
+
+
+def test_more_confidence_asks_for_more() -> None:
+    last = [race(confidence, 4).drop[-1] for confidence in (0.5, 0.7, 0.9, 0.95, 0.99, 0.999)]
+    assert last == sorted(last)
+    assert last[0] == pytest.approx(0, abs=1e-6)
+
+
+@given(st.floats(-30, 30), st.integers(1, 200))
+def test_students_deviate_and_back(z: float, freedom: int) -> None:
+    if abs(z) < 20 * math.sqrt(freedom):
+        assert normal_score(student_deviate(z, freedom), freedom) == pytest.approx(z, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("freedom", "t"), [(3, 4.541), (4, 3.747), (10, 2.764), (30, 2.457)])
+def test_students_table(freedom: int, t: float) -> None:
+    # The 99% quantiles of Student's distribution; the normal one is 2.326.
+    assert normal_score(t, freedom) == pytest.approx(2.326, rel=0.01)
+
+
+def test_noise_is_pooled_within_groups_whatever_their_means() -> None:
+    rng = np.random.default_rng(1)
+    groups = [list(50 * k + 0.3 * rng.standard_normal(4)) for k in range(200)]
+    found = pooled(groups)
+    assert found is not None
+    assert found == (pytest.approx(0.3, rel=0.05), 600)
+
+
+def test_one_wild_trial_does_not_blind_the_others() -> None:
+    rng = np.random.default_rng(1)
+    groups = [list(0.3 * rng.standard_normal(4)) for _ in range(20)]
+    found = pooled([*groups, [0.0, 100.0, -100.0, 50.0]])
+    assert found is not None
+    assert found[0] < 0.4
+
+
+def test_noise_needs_a_repeat() -> None:
+    assert pooled([[1.0], [2.0], []]) is None
+    assert pooled([[1.0, 1.0], [2.0, 2.0, 2.0]]) == (0.0, 3)
+    mostly_equal = pooled([[1.0, 1.0], [1.0, 1.0], [1.0, 1.1]])
+    assert mostly_equal is not None
+    assert mostly_equal[0] > 0
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_wilsons_interval_holds_the_rate(hits: int, misses: int) -> None:
+    low, high = wilson(hits, hits + misses)
+    rate = hits / (hits + misses) if hits + misses else 0.5
+    assert 0 <= low <= rate + 1e-12
+    assert rate - 1e-12 <= high <= 1
+
+
+def test_wilsons_interval_as_tabulated() -> None:
+    assert wilson(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)

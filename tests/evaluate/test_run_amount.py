@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from evaluate.world import config, execution
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autogit.evaluate import StandardEvaluator
+from autogit.protocols import Ending, Execution, Halt
+from autogit.records import Run, RunStatus
+
+EVALUATED = '[evaluate]\ncommand = "python evaluate.py"'
+
+
+def made(text: str, trained: Execution, evaluated: Execution | None = None, settings: str = "") -> Run:
+    evaluator = StandardEvaluator(config(settings))
+    return evaluator.run(3, evaluator.reading(3).read(text), trained, evaluated)[0]
+
+
+def test_facts_are_the_supervisors() -> None:
+    run = made("step 9 loss 2.5\nval_loss: 2.0\nwall_seconds: 0.001\npeak_memory_mb: 1", execution())
+    assert (run.seed, run.status, run.step, run.seconds) == (3, RunStatus.COMPLETED, 9, 5.0)
+    assert run.metrics["wall_seconds"] == 5.0
+    assert run.metrics["peak_memory_mb"] == 256.0
+    assert run.metrics["perplexity"] == pytest.approx(math.exp(2.0))
+
+
+@pytest.mark.parametrize("loss", [-0.1, 1e6])
+def test_what_is_no_cross_entropy_has_no_perplexity(loss: float) -> None:
+    assert "perplexity" not in made(f"val_loss: {loss}", execution()).metrics
+
+
+def test_exit_0_without_the_metric_is_a_crash_that_names_what_was_found() -> None:
+    run = made("validation_loss: 2.0", execution())
+    assert run.status is RunStatus.CRASHED
+    assert '"val_loss"' in run.reason
+    assert "validation_loss" in run.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "ending", "status"),
+    [
+        ("val_loss: 2.0", Ending.BUDGET, RunStatus.TRUNCATED),
+        ("step 1 loss 2.0", Ending.BUDGET, RunStatus.TIMED_OUT),
+        ("val_loss: 2.0", Ending.TIMEOUT, RunStatus.TIMED_OUT),
+        ("val_loss: 2.0", Ending.LIMIT, RunStatus.CRASHED),
+        ("val_loss: nan", Ending.EXITED, RunStatus.UNSTABLE),
+        ("val_loss: 2.0\nstep 7 loss inf", Ending.BUDGET, RunStatus.UNSTABLE),
+    ],
+)
+def test_how_it_ended(text: str, ending: Ending, status: RunStatus) -> None:
+    assert made(text, execution(ending=ending)).status is status
+
+
+def test_a_failing_exit_keeps_its_reason_and_no_number_counts() -> None:
+    run = made("val_loss: 0.1", execution(status=1, reason="KeyError: 'x' (model.py:41)"))
+    assert (run.status, run.reason) == (RunStatus.CRASHED, "KeyError: 'x' (model.py:41)")
+    assert not run.status.counts
+
+
+def test_a_halt_says_the_status() -> None:
+    run = made("step 5 loss 2", execution(ending=Ending.HALTED, halt=Halt(RunStatus.PRUNED, "behind exp/0")))
+    assert (run.status, run.reason) == (RunStatus.PRUNED, "behind exp/0")
+
+
+def test_the_evaluators_numbers_replace_what_training_printed() -> None:
+    text = "val_loss: 0.01\nperplexity: 1.0\nthroughput_tokens_per_sec: 900"
+    run = made(text, execution(), execution("val_loss: 2.5"), EVALUATED)
+    assert run.status is RunStatus.COMPLETED
+    assert run.metrics["val_loss"] == 2.5
+    assert run.metrics["perplexity"] == pytest.approx(math.exp(2.5))
+    assert run.metrics["throughput_tokens_per_sec"] == 900
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "status", "reason"),
+    [
+        (None, RunStatus.CRASHED, "evaluator: was not run"),
+        (execution(status=1, reason="no checkpoint"), RunStatus.CRASHED, "evaluator: no checkpoint"),
+        (execution("acc: 1"), RunStatus.CRASHED, 'evaluator: no "val_loss"'),
+        (execution("val_loss: nan"), RunStatus.UNSTABLE, "evaluator: val_loss is nan"),
+        (execution("val_loss: 0.1\nrefused: sees the future"), RunStatus.REFUSED, "sees the future"),
+        (execution("refused: sees the future", status=3), RunStatus.REFUSED, "sees the future"),
+    ],
+)
+def test_without_the_evaluators_word_nothing_counts(
+    evaluated: Execution | None, status: RunStatus, reason: str
+) -> None:
+    run = made("val_loss: 0.01", execution(), evaluated, EVALUATED)
+    assert run.status is status
+    assert run.reason.startswith(reason)
+    assert "val_loss" not in run.metrics or not run.status.counts
+
+
+def test_the_shape_of_training_is_measured() -> None:
+    text = "\n".join(f"step {step} loss {5 - 0.01 * step}" for step in range(0, 200, 10)) + "\nval_loss: 3.0"
+    evaluator = StandardEvaluator(config())
+    run, curve = evaluator.run(1, evaluator.reading(1).read(text), execution(), None)
+    assert curve is not None
+    assert len(curve.steps) == 20
+    assert run.metrics["early_trend"] == pytest.approx(-0.01)
+    assert run.metrics["final_loss"] == pytest.approx(3.15)
+    assert run.metrics["training_stability"] == pytest.approx(1.0)
+    assert run.metrics["steps_to_baseline_loss"] == 190.0
+
+
+@given(st.lists(st.text(max_size=60) | st.sampled_from(["val_loss: nan", "val_loss: 1e999", "step 1 loss 3"])))
+def test_whatever_is_printed_only_finite_numbers_are_recorded(lines: list[str]) -> None:
+    run = made("\n".join(lines), execution())
+    assert all(math.isfinite(value) for value in run.metrics.values())
+    assert run.status.counts <= ("val_loss" in run.metrics)
