@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from threading import Event
@@ -11,6 +13,7 @@ from autogit.errors import ConfigError
 from autogit.execute.limits import GB, Limits
 from autogit.execute.machine import Gpu, cores, gpus, memory, processor, threads_per_job
 from autogit.execute.probe import choose
+from autogit.execute.readable import versions
 from autogit.execute.supervision import supervise
 from autogit.execute.variables import run_variables
 from autogit.protocols import Execution, Job, Monitor
@@ -48,11 +51,13 @@ class LocalExecutor:
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine makes numbers comparable."""
         device = self._gpus[0].name if self._per_run else processor()
+        command = self._config.train.command.replace("{python}", sys.executable)
         return {
             "device": device,
             "gpus": self._per_run,
             "threads": self._threads,
             "sandbox": self.tier,
+            **versions(command, os.environ.get("PATH", os.defpath)),
         }
 
     def variables(self, slot: int, seed: int) -> Mapping[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import distributions
 from pathlib import Path
 
 from autogit.config import FILENAME, Sandbox
@@ -74,6 +76,18 @@ def interpreters(command: str, variables: Mapping[str, str]) -> list[Path]:
     if site.ENABLE_USER_SITE and site.USER_SITE:
         folders.add(Path(site.USER_SITE))
     return _outermost(folder for folder in folders if folder.exists() and not _is_system(folder))
+
+
+def versions(command: str, path: str) -> dict[str, str]:
+    """Of Python and torch, as the interpreter that `command` names (or `python`) has them; read, not run."""
+    programs = [word for word in _words(command) if Path(word).name.startswith("python")]
+    program = shutil.which((*programs, "python3")[0], path=path)
+    for folder in _environment(Path(program)) if program else ():
+        for packages in sorted(folder.glob("lib/python3*/*-packages")):
+            torch = [found.version for found in distributions(name="torch", path=[str(packages)])]
+            if torch or (folder / "pyvenv.cfg").is_file():
+                return {"python": packages.parent.name.removeprefix("python"), **({"torch": torch[0]} if torch else {})}
+    return {"python": platform.python_version()}
 
 
 def _words(command: str) -> Iterator[str]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import selectors
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from threading import Event
 
+from autogit.execute.keeping import Keeping
 from autogit.execute.limits import Gauge, Limits
 from autogit.execute.output import Drain, Line, Lines, Log
-from autogit.execute.plan import Plan
 from autogit.execute.reason import why
 from autogit.execute.sandbox import Tier
 from autogit.execute.scratch import scratch
+from autogit.execute.seal import Seal
 from autogit.protocols import Ending, Execution, Halt, Job, Monitor
 
 _TICK = 0.05
@@ -25,8 +23,6 @@ _TICK = 0.05
 _CHUNK = 1 << 16
 _LEAST = 64
 """Bytes that a line counts for, at least, of the output that is read."""
-_STUCK = 30.0
-"""Seconds after an order to end within which a keeper answers, even when a driver hangs."""
 
 
 def supervise(job: Job, tier: Tier, limits: Limits, most: int, monitor: Monitor, cancel: Event) -> Execution:
@@ -34,66 +30,19 @@ def supervise(job: Job, tier: Tier, limits: Limits, most: int, monitor: Monitor,
 
     `most` bytes of its output are read. Nothing that the job started is left afterwards.
     """
+    seal = Seal(job.checkout, job.protected)
     with scratch() as own:
         keeping = Keeping(tier.plan(job, own))
         try:
             shared = [own.shared] if own.shared else []
             gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
-            return Supervision(job, gauge, keeping, monitor, cancel).watch(most)
+            execution = Supervision(job, gauge, keeping, monitor, cancel).watch(most)
         finally:
             keeping.close()
-
-
-class Keeping:
-    """A keeper's process, its orders and its reports."""
-
-    def __init__(self, plan: Plan) -> None:
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        root = str(Path(__file__).resolve().parents[2])
-        needed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-        self.output: int | None = reading
-        # In a session of its own, so that the terminal's Ctrl-C reaches autogit alone; with an environment of its own,
-        # and without `site`, which would load whatever the environment's packages hook in there.
-        self._process = subprocess.Popen(
-            [sys.executable, "-S", "-P", "-m", "autogit.execute.keeper"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing,
-            env={**needed, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd="/", start_new_session=True, bufsize=0,
-        )  # fmt: skip
-        os.close(writing)
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._orders, self.reports = self._process.stdin, self._process.stdout
-        self._heard = b""
-        self.order(plan.dump())
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def order(self, what: bytes) -> None:
-        """Tells the keeper; in vain where it has gone."""
-        with suppress(BrokenPipeError):
-            while what:
-                what = what[self._orders.write(what) or 0 :]
-
-    def heard(self) -> Iterable[str] | None:
-        """The reports that have come; None at their end."""
-        data = os.read(self.reports.fileno(), 4096)
-        *lines, self._heard = (self._heard + data).split(b"\n")
-        return [line.decode() for line in lines] if data else None
-
-    def close(self) -> None:
-        """Ends the keeper, which ends what is left."""
-        self._orders.close()
-        try:
-            self._process.wait(_STUCK)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self.reports.close()
-        if self.output is not None:
-            os.close(self.output)
+    broken = seal.broken()
+    if not broken or execution.ending is Ending.CANCELLED:
+        return execution
+    return replace(execution, ending=Ending.LIMIT, reason=f"changed the protected file {broken}", halt=None)
 
 
 class Supervision:
@@ -117,6 +66,7 @@ class Supervision:
         self._reason = ""
         self._halt: Halt | None = None
         self._killed = False
+        self._kept = False
         self._largest = 0
 
     def watch(self, most: int) -> Execution:
@@ -148,11 +98,12 @@ class Supervision:
             if word == "started":
                 self._started = time.monotonic()
             elif word == "failed":
-                self._failed = rest
+                self._failed, self._kept = rest, True
             elif word == "exited":
                 self._status, self._exited = _status(int(rest)), time.monotonic()
             elif word == "done":
                 self._largest, left = map(int, rest.split())
+                self._kept = True
                 if left:
                     self._end(Ending.LIMIT, f"{left} processes could not be ended: the kernel does not let go of them")
         return reports is not None
@@ -225,6 +176,8 @@ class Supervision:
     def _execution(self) -> Execution:
         log = self._log.text()
         ending = self._ending or Ending.EXITED
+        if not self._kept:
+            ending, self._reason = Ending.LIMIT, "its keeper was killed"
         if self._halt is not None and ending in (Ending.EXITED, Ending.BUDGET):
             ending, self._reason = Ending.HALTED, self._halt.reason
         if self._failed:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def marked(mark: bytes) -> list[int]:
+    """Processes that were started with `mark` ("NAME=value") in their environment, where that can be seen."""
+    found = []
+    for process in _everything():
+        with suppress(OSError):
+            if mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
+                found.append(process.pid)
+    return found
 
 
 def _proportional(process: Process) -> int:

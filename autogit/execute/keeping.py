@@ -1,0 +1,83 @@
+"""A keeper seen from autogit: its process, the orders that it gets and the reports that it gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+from autogit.execute.plan import Plan
+from autogit.execute.tree import marked
+
+_STUCK = 30.0
+"""Seconds after an order to end within which a keeper answers, even when a driver hangs."""
+
+
+class Keeping:
+    """A keeper's process, its orders and its reports."""
+
+    def __init__(self, plan: Plan) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        root = str(Path(__file__).resolve().parents[2])
+        needed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        self.output: int | None = reading
+        # In a session of its own, so that the terminal's Ctrl-C reaches autogit alone; with an environment of its own,
+        # and without `site`, which would load whatever the environment's packages hook in there.
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", "-P", "-m", "autogit.execute.keeper"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing,
+            env={**needed, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd="/", start_new_session=True, bufsize=0,
+        )  # fmt: skip
+        os.close(writing)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._orders, self.reports = self._process.stdin, self._process.stdout
+        self._heard = b""
+        self._mark = f"AUTOGIT_RUN={uuid4().hex}"
+        self.order(replace(plan, variables={**plan.variables, **dict([self._mark.split("=")])}).dump())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def order(self, what: bytes) -> None:
+        """Tells the keeper; in vain where it has gone."""
+        with suppress(BrokenPipeError):
+            while what:
+                what = what[self._orders.write(what) or 0 :]
+
+    def heard(self) -> Iterable[str] | None:
+        """The reports that have come; None at their end."""
+        data = os.read(self.reports.fileno(), 4096)
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        return [line.decode() for line in lines] if data else None
+
+    def close(self) -> None:
+        """Ends the keeper, which ends what is left."""
+        self._orders.close()
+        try:
+            self._process.wait(_STUCK)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.returncode != 0:
+            self._sweep()
+        self.reports.close()
+        if self.output is not None:
+            os.close(self.output)
+
+    def _sweep(self) -> None:
+        """Where a job has killed its keeper, which only the weakest tier lets it: its processes by their mark."""
+        deadline = time.monotonic() + _STUCK
+        while (pids := marked(self._mark.encode())) and time.monotonic() < deadline:
+            for pid in pids:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
