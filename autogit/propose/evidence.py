@@ -110,8 +110,9 @@ def _values_by_base(context: Context, found: Found) -> dict[str, Mapping[str, Va
     """The parameters' values at the tip of `main` and at each tip before it, newest first."""
     result: dict[str, Mapping[str, Value | None]] = {}
     result[context.base] = {name: parameter.value for name, parameter in found.parameters.items()}
+    space = Space({name: parameter.domain for name, parameter in found.parameters.items()})
     for base, files in _older(context):
-        result[base] = {**next(reversed(result.values())), **_present(context.config.space, files, context)}
+        result[base] = {**next(reversed(result.values())), **_present(space, files, context)}
     return result
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from autogit.diff import unified
+from autogit.propose.discovery import widened
 from autogit.propose.evidence import Sample, evidence
 from autogit.propose.failures import Region, failed_regions
 from autogit.propose.parameters import Found, edited, find, fitting, normal, same
@@ -30,7 +31,8 @@ class Search:
 
     @classmethod
     def of(cls, context: Context) -> Search:
-        found = find(context.config.space, context.files, context.config.train.command)
+        command = context.config.train.command
+        found = find(widened(context.config.space, context.files, command), context.files, command)
         samples = evidence(context, found)
         done = [record.trial.parameters for record in context.history.on(context.base)]
         waiting = [proposal.parameters for proposal in context.pending if proposal.base == context.base]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from autogit.config import Config, Train, parse
 from autogit.history import History
 from autogit.protocols import Context
-from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Trial, Value, Verdict
+from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, RunStatus, Trial, Value, Verdict
 
 
 @dataclass
@@ -93,6 +94,15 @@ class NoRevisions:
 
     def log(self, trial: str) -> str:
         return ""
+
+    def guide(self) -> str:
+        return ""
+
+    def ideas(self) -> tuple[Idea, ...]:
+        return ()
+
+    def export(self, commit: str, folder: Path) -> None:
+        raise NotImplementedError
 
 
 def config(space: str, command: str = "python train.py --seed {seed}") -> Config:

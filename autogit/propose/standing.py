@@ -1,0 +1,64 @@
+"""How trials stand against what they had to beat: gains, near misses, and what is on `main`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+
+from autogit.history import History
+from autogit.protocols import Context
+from autogit.records import Record, Verdict
+
+NEAR = 0.25
+"""A near miss lost at most this share of what an accepted change usually brings."""
+
+
+def gains(history: History) -> dict[str, float]:
+    """By trial: how much better than the incumbent of its base, in percent of that; negative where worse."""
+    incumbents = {r.trial.commit: value for r in history if r.accepted and (value := history.value(r)) is not None}
+    sign = 1 if history.metric.direction == "min" else -1
+    result = {}
+    for record in history:
+        value, reference = history.value(record), incumbents.get(record.trial.base)
+        if not record.trial.is_baseline and value is not None and reference:
+            result[record.id] = 100 * sign * (reference - value) / abs(reference)
+    return result
+
+
+def near_misses(history: History, most: int) -> list[Record]:
+    """Trials that were rejected though they were about as good as what they had to beat, the best first."""
+    gained = gains(history)
+    wins = [gained[r.id] for r in history.accepted if gained.get(r.id, 0.0) > 0]
+    least = -NEAR * statistics.median(wins) if wins else 0.0
+    missed = [r for r in history if r.verdict is Verdict.REJECTED and gained.get(r.id, least) > least]
+    return sorted(missed, key=lambda r: -gained[r.id])[:most]
+
+
+def on_main(context: Context) -> list[Record]:
+    """The accepted changes that lead to the base, the latest first, as far as a person's own commit."""
+    made = {r.trial.commit: r for r in context.history.accepted}
+    line, commit = [], context.base
+    while commit in made:
+        line.append(made[commit])
+        commit = made[commit].trial.base
+    return line
+
+
+def offered(context: Context, proposer: str) -> set[frozenset[str]]:
+    """The sets of parents that `proposer` has built on already on this base, run or waiting."""
+    done = [r.trial.parents for r in context.history.on(context.base) if r.trial.proposer == proposer]
+    waiting = [p.parents for p in context.pending if p.base == context.base and p.proposer == proposer]
+    return {frozenset(parents) for parents in (*done, *waiting)}
+
+
+def roots(history: History, trials: Iterable[str]) -> frozenset[str]:
+    """The trials whose own ideas are in `trials`: those that they were made from, all the way back."""
+    found: set[str] = set()
+    stack = list(trials)
+    while stack:
+        trial = stack.pop()
+        parents = history[trial].trial.parents if trial in history else ()
+        stack.extend(parents)
+        if not parents:
+            found.add(trial)
+    return frozenset(found)
