@@ -45,6 +45,14 @@ def due(history: History, every: int = EVERY) -> bool:
     return len(provisional(history)) >= every
 
 
+def due_certificate(config: Config, history: History, tip: Record) -> tuple[Record, More | Judgement] | None:
+    """The anchor and what `certify` says of `tip`, where the rule asks for it now."""
+    last = anchor(history)
+    if config.accept.rule != "certify" or last is None or last.id == tip.id or not due(history):
+        return None
+    return last, certify(config, tip, last, history)
+
+
 def certify(config: Config, tip: Record, against: Record, history: History) -> More | Judgement:
     """The race of `tip` (the candidate of a `More`) against the anchor (its incumbent), on seeds that chose neither."""
     records = tuple(history)

@@ -38,8 +38,9 @@ def stability(curve: Curve) -> float | None:
     scale = float(np.median(np.abs(y)) + np.ptp(np.quantile(y, [0.05, 0.95])))
     if scale == 0:
         return 1.0 if not y.any() else 0.0
-    # Divided before it is squared: a loss of 1e200 must not overflow.
-    roughness = math.sqrt(float(np.mean(np.square((y[1:-1] - expected) / scale / spread))))
+    residuals = (y[1:-1] - expected) / scale / spread
+    # `hypot` does not overflow, whatever was printed.
+    roughness = math.hypot(*residuals) / math.sqrt(len(residuals))
     return 1 / (1 + roughness / HALF_STABLE)
 
 

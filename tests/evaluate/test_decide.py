@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.seeds import audit_block, block
+from autogit.evaluate.seeds import accepted_until, audit_block, block
 from autogit.history import History
 from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, RunStatus, Verdict
@@ -250,3 +250,16 @@ def test_the_same_question_has_the_same_answer() -> None:
     assert first == More(candidate=(1,))
     assert first == world.evaluator.decide([], world.history["0"], world.history, 0)
     assert trial("7", "c0").ref == "exp/7"
+
+
+def test_the_first_candidate_teaches_the_noise_of_pairs_unless_it_is_hopeless() -> None:
+    assert seeds(lab().judge("1", "c0")) == [1, 2, 3, 4, 5]
+    assert seeds(lab(**{"1": 9.0}).judge("1", "c0")) == [1]
+
+
+def test_a_block_belongs_to_its_incumbent_whatever_is_accepted_elsewhere() -> None:
+    world = lab()
+    world.judge("2", "c0")
+    assert accepted_until(world.history, "0") == 0
+    assert accepted_until(world.history, "2") == 1
+    assert min(seeds(world.judge("5", "c0"))) < 1000

@@ -89,3 +89,8 @@ def test_endless_lines_are_cut(start: str, unit: str) -> None:
     endless = start + unit * 10**5
     assert parse_line(endless) == parse_line(endless[:LONGEST])
     parse_line(start + unit * 3000 + "}")
+
+
+def test_what_lies_beyond_the_limit_is_not_read() -> None:
+    assert parse_line("." * LONGEST + " loss 1.0").values == {}
+    assert parse_line("." * (LONGEST - 9) + " loss 1.0").values == {"loss": 1.0}

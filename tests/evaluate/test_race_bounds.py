@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from evaluate.world import run, trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogit.evaluate.noise import normal_score, pooled, student_deviate
+from autogit.evaluate.noise import noise, normal_score, pooled, student_deviate
 from autogit.evaluate.nulls import wilson
 from autogit.evaluate.race import Race, Step, pass_rate, race
+from autogit.records import Record, Verdict
 
 
 @pytest.mark.parametrize("pairs", [1, 2, 3, 5, 8])
@@ -107,3 +109,26 @@ def test_wilsons_interval_holds_the_rate(hits: int, misses: int) -> None:
 
 def test_wilsons_interval_as_tabulated() -> None:
     assert wilson(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)
+
+
+def test_without_pairs_the_noise_is_that_of_two_unrelated_runs() -> None:
+    runs = tuple(run(seed, val_loss=3.0 + 0.1 * (seed % 2)) for seed in range(4))
+    record = Record(trial("0"), Verdict.ACCEPTED, "", {}, runs)
+    found = noise([record], lambda metrics: metrics["val_loss"])
+    assert found is not None
+    assert not found.paired
+    # Two and two values 0.1 apart: variance 0.01 / 3, and a difference of two runs has twice that.
+    assert (found.sd, found.freedom) == (pytest.approx(0.1 * math.sqrt(2 / 3)), 3)
+
+
+def test_pairs_replace_it_as_soon_as_there_are_enough() -> None:
+    runs = tuple(run(seed, val_loss=3.0 + 0.1 * seed) for seed in range(5))
+    moved = tuple(run(seed, val_loss=2.0 + 0.1 * seed + 0.01 * (seed % 2)) for seed in range(5))
+    records = [
+        Record(trial("0"), Verdict.ACCEPTED, "", {}, runs),
+        Record(trial("1", "c0"), Verdict.REJECTED, "", {}, moved),
+    ]
+    found = noise(records, lambda metrics: metrics["val_loss"])
+    assert found is not None
+    assert found.paired
+    assert (found.sd, found.freedom) == (pytest.approx(0.01 * math.sqrt(0.3)), 4)
