@@ -140,9 +140,10 @@ class Lab:
 
     def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
         """Puts the rooms together."""
-        from autogit.evaluate import StandardEvaluator
+        from autogit.evaluate import StandardEvaluator, due_certificate
         from autogit.execute import LocalExecutor, job_count
-        from autogit.loop import Loop, Rooms
+        from autogit.judging import Rooms
+        from autogit.loop import Loop
         from autogit.measurement import Measurement
         from autogit.propose import portfolio
         from autogit.recipe import Recipe
@@ -164,6 +165,7 @@ class Lab:
             land=self._land,
             prune=lambda trial, seed, incumbent: None,
             words=tuple,
+            certify=partial(due_certificate, config, self.history),
         )
         return Loop(rooms, config.limits, observer, cancel, jobs, seed)
 

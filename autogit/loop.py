@@ -9,42 +9,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from autogit.agenda import Agenda, Land, NothingToPropose, Work
-from autogit.config import Config, Limits
+from autogit.agenda import Agenda, NothingToPropose, Work
+from autogit.config import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
-from autogit.events import Closed, Ended, Notice, Observer, Opened, Ran, Started, Stopping
-from autogit.history import History
-from autogit.measurement import Measurement, Pruner
-from autogit.protocols import Evaluator, Judgement, Ledger, Proposer
-from autogit.records import Proposal, Record, Trial, Verdict
+from autogit.events import Closed, Ended, Notice, Observer, Opened, Started, Stopping
+from autogit.judging import Judging, Rooms
+from autogit.protocols import Judgement
+from autogit.records import Proposal, Record, Verdict
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
-TIMEOUT_FACTOR = 5.0
-"""A run that takes this many times as long as the baseline's has failed, where the configuration names no time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the composition root hands to the loop."""
-
-    config: Config
-    ledger: Ledger
-    evaluator: Evaluator
-    proposer: Proposer
-    measurement: Measurement
-    history: History
-    config_hash: str
-    land: Land
-    prune: Callable[[Trial, int, Record], Pruner | None]
-    """(trial, seed, incumbent) -> a pruner of that run, where there is a curve to compare with."""
-    words: Callable[[], Sequence[str]]
-    """What the proposers have to say to the person since the last call."""
 
 
 class Loop:
@@ -61,7 +39,7 @@ class Loop:
         self._turn = threading.RLock()
         self._baseline = threading.Lock()
         self._agenda = Agenda(rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn)
-        self._incumbent_runs: dict[tuple[str, int], threading.Lock] = {}
+        self._judging = Judging(rooms, observer, self._turn)
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
@@ -127,6 +105,7 @@ class Loop:
             while not self._must_stop():
                 self.step(slot)
                 self.measure_main(slot)
+                self._certify(slot)
         except (Interrupted, NothingToPropose) as word:
             self.stop(str(word))
 
@@ -151,52 +130,10 @@ class Loop:
 
     def _try(self, work: Work, slot: int) -> Record:
         self._observer(Opened(work.trial, slot))
-        judgement = self._judge(work, slot)
+        judgement = self._judging.judge(work, slot)
         record = self._close(work, judgement, slot)
         self._suspect_environment(record, slot)
         return record
-
-    def _judge(self, work: Work, slot: int) -> Judgement:
-        """Runs seed after seed until the evaluator has seen enough."""
-        if work.refused:
-            return Judgement(Verdict.INVALID, work.refused)
-        rooms, trial = self._rooms, work.trial
-        while True:
-            with self._turn:
-                incumbent = None if trial.is_baseline else rooms.history.at(trial.base)
-                decision = rooms.evaluator.decide(work.runs, incumbent, rooms.history, work.lines)
-            if isinstance(decision, Judgement):
-                return decision
-            for seed in decision.incumbent:
-                assert incumbent is not None
-                self._run_incumbent(incumbent, seed, slot)
-            for seed in decision.candidate:
-                current = None if incumbent is None else rooms.history[incumbent.id]
-                pruner = None if current is None else rooms.prune(trial, seed, current)
-                work.add(rooms.measurement.run(trial, seed, slot, self._timeout(), pruner))
-                self._observer(Ran(trial, slot, work.runs[-1]))
-                if not work.runs[-1].status.counts:
-                    break
-
-    def _run_incumbent(self, incumbent: Record, seed: int, slot: int) -> None:
-        """Makes a run of the incumbent that is missing, once, whichever slot asks first."""
-        with self._turn:
-            lock = self._incumbent_runs.setdefault((incumbent.id, seed), threading.Lock())
-        with lock:
-            if self._rooms.history[incumbent.id].run(seed) is not None:
-                return
-            measured = self._rooms.measurement.run(incumbent.trial, seed, slot, self._timeout())
-            self._observer(Ran(incumbent.trial, slot, measured.run))
-            with self._turn:
-                curves = [measured.curve] if measured.curve else []
-                self._rooms.history.add(self._rooms.ledger.extend(incumbent.id, [measured.run], curves))
-
-    def _timeout(self) -> float | None:
-        """Seconds after which a run has failed; None for the first baseline, of which nothing is known."""
-        budget, baseline = self._rooms.config.budget, self._rooms.history.baseline
-        if budget.timeout is not None or baseline is None:
-            return budget.timeout
-        return TIMEOUT_FACTOR * max(run.seconds for run in baseline.runs) + budget.grace
 
     def _close(self, work: Work, judgement: Judgement, slot: int) -> Record:
         trial, rooms, log = work.trial, self._rooms, "\n".join(work.logs)
@@ -231,6 +168,22 @@ class Loop:
             self._observer(Notice(word))
         return record
 
+    def _certify(self, slot: int) -> None:
+        """Where keeps are provisional, the tip of `main` proves itself now and then, or goes back to what did."""
+        with self._baseline:
+            found = self._judging.certify(slot)
+            if found is None:
+                return
+            tip, anchor, judgement = found
+            ledger = self._rooms.ledger
+            if judgement.verdict is not Verdict.ACCEPTED:
+                self._observer(Notice(f"{tip.trial.ref} does not hold up: {judgement.reason}"))
+                diff = ledger.difference(tip.trial.commit, anchor.trial.commit)
+                title = f"Roll back to {anchor.trial.ref}"
+                tip = self.step(slot, Proposal(tip.trial.commit, diff, title, "certify", "roll-back", judgement.reason))
+            with self._turn:
+                self._rooms.history.add(ledger.note_check(tip.id, {"certified": True, "reason": judgement.reason}))
+
     def _suspect_environment(self, record: Record, slot: int) -> None:
         """After crashes in a row: is it the proposals, or is it the machine?"""
         with self._turn:
@@ -241,7 +194,7 @@ class Loop:
             suspects, self._crashed = self._crashed, []
         ref = incumbent.trial.ref
         self._observer(Notice(f"{len(suspects)} crashes in a row: does {ref}, the incumbent, still run?"))
-        measured = self._rooms.measurement.run(incumbent.trial, incumbent.runs[0].seed, slot, self._timeout())
+        measured = self._rooms.measurement.run(incumbent.trial, incumbent.runs[0].seed, slot, self._judging.timeout())
         if measured.run.status.counts:
             return
         with self._turn:

@@ -49,7 +49,7 @@ class Revisions(Protocol):
     def ideas(self) -> tuple[Idea, ...]:
         """Every idea that was queued, oldest first, the used ones too."""
 
-    def export(self, commit: str, folder: Path) -> Path:
+    def export(self, commit: str, folder: Path) -> None:
         """The files of a commit in a new or emptied folder of one's own, without history."""
 
 
@@ -274,6 +274,12 @@ class Ledger(Revisions, Protocol):
         Returns words for the person (files that wait because they are dirty). Raises MainMovedError where an accepted
         trial's base is no longer the tip of `main`; nothing was written then.
         """
+
+    def difference(self, before: str, after: str) -> str:
+        """The diff from one commit to another."""
+
+    def note_check(self, trial: str, check: Mapping[str, Scalar]) -> Record:
+        """Adds what a later measurement found to a closed trial's record."""
 
     def extend(self, trial: str, runs: Sequence[Run], curves: Sequence[Curve]) -> Record:
         """Adds later runs of a closed trial to its record (the incumbent on further seeds)."""

@@ -284,6 +284,10 @@ class GitLedger:
         """The change of `trial` against its own base, as it was committed."""
         return self._merger.diff(*self._change(trial))
 
+    def difference(self, before: str, after: str) -> str:
+        """The diff from one commit to another."""
+        return self._merger.diff(self._tree(before), self._tree(after))
+
     def transplant(self, trials: Sequence[str], onto: str) -> str | None:
         """The changes of `trials`, cherry-picked in order onto the commit `onto`; None where they conflict."""
         start = tree = self._tree(onto)
