@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 LONGEST = 8192
 """Characters of a line that are read."""
@@ -46,6 +47,7 @@ class Line:
     """The names that were written with `:` or `=`, as in a closing block."""
 
 
+@lru_cache(maxsize=1024)
 def normalised(name: str) -> str:
     """The one spelling of a metric's name: "val loss", "val-loss" and "Val_Loss" are `val_loss`, "tok/sec" is
     `throughput_tokens_per_sec`."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autogit.records import Record, Run
+from autogit.records import Record, Run, Verdict
 
 Merit = Callable[[Mapping[str, float]], float | None]
 """A run's metrics -> its merit, larger is better; None where a metric is missing."""
@@ -44,22 +44,23 @@ def noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]
 
     None where nothing was repeated.
     """
-    paired = pooled([*paired_differences(records, merit), *own])
+    accepted = [record for record in records if record.verdict is Verdict.ACCEPTED]
+    paired = pooled([*paired_differences(records[-WINDOW:], accepted, merit), *own])
     if paired is not None and paired[1] >= ENOUGH:
         return Noise(*paired, paired=True)
-    repeats = pooled([[*merits(r.runs, merit).values()] for r in records if r.accepted])
+    repeats = pooled([[*merits(r.runs, merit).values()] for r in accepted[-WINDOW:]])
     if repeats is None:
         return None if paired is None else Noise(*paired, paired=True)
     # Two independent runs differ by the square root of two more than one; pairing can only make it less.
     return Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
 
 
-def paired_differences(records: Sequence[Record], merit: Merit) -> list[list[float]]:
+def paired_differences(records: Sequence[Record], incumbents: Sequence[Record], merit: Merit) -> list[list[float]]:
     """For each trial that shares at least two seeds with the incumbent of its time: the differences, seed by seed."""
-    incumbents = {r.trial.commit: r for r in records if r.accepted}
+    of_commit = {record.trial.commit: record for record in incumbents}
     groups = []
-    for record in records[-WINDOW:]:
-        base = incumbents.get(record.trial.base)
+    for record in records:
+        base = of_commit.get(record.trial.base)
         if len(record.runs) < 2 or base is None or base is record:
             continue
         mine, theirs = merits(record.runs, merit), merits(base.runs, merit)

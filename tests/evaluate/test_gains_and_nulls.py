@@ -40,10 +40,10 @@ def test_unchanged_code_against_itself() -> None:
 
 
 def test_a_rule_that_is_fooled_shows() -> None:
-    settings = config("[accept]\nconfidence = 0.5")
+    settings = config("[accept]\nconfidence = 0.9")
     history = History(settings.metric)
     for number in range(8):
-        # Whichever half is better in one trial is worse in the next: at this confidence half of them pass.
+        # Whichever half is better in one trial is worse in the next, by more than this confidence asks for.
         sign = 1 if number % 2 else -1
         runs = tuple(run(s, val_loss=3 + sign * (0.1 if s % 2 else -0.1) + 0.001 * s) for s in range(1, 7))
         history.add(Record(trial(str(number)), Verdict.ACCEPTED, "", {"val_loss": 3.0}, runs))
