@@ -6,6 +6,7 @@ header, the header, the raw numbers. Any safetensors reader opens it; this one n
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,14 @@ LARGEST_HEADER = 16 << 20
 
 class CheckpointError(Exception):
     """The file is missing, cut short or not of this format."""
+
+
+def code_hash() -> str:
+    """Names the code that lies beside this file: a checkpoint of other code is not this trial's."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def save(path: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
@@ -40,7 +49,8 @@ def save(path: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
             offset += array.nbytes
         dtype = names[np.dtype(array.dtype).type]
         header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": place[key]}
-    text = json.dumps({"__metadata__": {"facts": json.dumps(facts)}, **header}).encode()
+    metadata = {"facts": json.dumps({"code": code_hash(), **facts})}
+    text = json.dumps({"__metadata__": metadata, **header}).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
@@ -65,6 +75,11 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path.name} has no table of facts")
     return tensors, facts
+
+
+def parameters(tensors: dict[str, np.ndarray]) -> int:
+    """How many numbers there are; those of tied tensors count once."""
+    return sum({array.__array_interface__["data"][0]: array.size for array in tensors.values() if array.size}.values())
 
 
 def _array(entry: dict[str, Any], data: memoryview) -> np.ndarray:

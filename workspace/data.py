@@ -1,7 +1,7 @@
 """The text, as bytes: the Python standard library's own source, so that it is there on every machine, offline.
 
     python data.py [--data DIR]              what the splits hold, and their hashes
-    python data.py [--data DIR] --masked     the paths that training must not read, one a line
+    python data.py [--data DIR] --masked     the paths that training must not read, one a line, and one hash of all
 
 Four splits, no file in two of them. `train` and `monitor` are split by file. `validation` and `audit` are whole library
 packages that neither training nor PyTorch imports, so that a sandbox can hide them, bytecode and all, from a run.
@@ -106,6 +106,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if options.masked:
         print(*masked(options.data), sep="\n")
+        print(f"data_hash: {digest(*(load(split, options.data) for split in SPLITS))}")
     else:
         for split in SPLITS:
             text = load(split, options.data)

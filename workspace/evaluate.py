@@ -1,0 +1,179 @@
+"""Measures a checkpoint: the only source of val_loss.
+
+    python evaluate.py --out out [--seed 1]     on the validation split
+    python evaluate.py --out out --audit        on the audit split, which is never used for choosing
+
+The model is code that somebody proposed, so it is not trusted. It runs in processes of its own that get bytes and
+return scores; this one never imports it, turns scores into probabilities itself, and prints `refused: REASON` instead
+of numbers where the answers are not those of a language model: a sample of positions is asked for again in a second
+process that is sent nothing but what comes before them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+import checkpoint
+import data
+from model_server import HEADER, VOCABULARY
+
+SCORED_BYTES = 49152
+"""How much of the split is read, in pieces that lie evenly over it."""
+PIECE = 4096
+BATCH = 64
+PROBES = 64
+"""Positions that are asked for again in a process that cannot know what follows them."""
+TOLERANCE = 2e-3
+"""Nats that two answers on the same question may differ by: rounding, with some room."""
+LEAST_LOSS = 0.4
+"""Nats per byte. Below it the model knows the text: the best compressors need more."""
+LONGEST_CONTEXT = 8192
+
+
+class Refused(Exception):
+    """The model's answers cannot be scored."""
+
+
+class Model:
+    """One process that runs the trial's model. It starts at once; asking waits for it."""
+
+    def __init__(self, out: Path, folder: str) -> None:
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("model_server.py"), out, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    @property
+    def text_hidden(self) -> bool:
+        """Whether the system keeps the process from reading the text it is scored on. To be read first, once."""
+        return self._read(1) == b"\1"
+
+    def send(self, tokens: np.ndarray, last: bool = False) -> None:
+        """Asks for the scores after each byte of tokens (n, t), or after the last ones only."""
+        try:
+            _pipe(self._process.stdin).write(HEADER.pack(*tokens.shape, last) + tokens.tobytes())
+            _pipe(self._process.stdin).flush()
+        except BrokenPipeError:
+            raise self._failure() from None
+
+    def receive(self, count: int, length: int) -> np.ndarray:
+        """Log-probabilities (count, length, 256) in nats, made from the next answer's scores. Raises Refused."""
+        size = 4 * count * length * VOCABULARY
+        scores = np.frombuffer(self._read(size), dtype="<f4").reshape(count, length, VOCABULARY)
+        scores = scores - scores.max(axis=-1, keepdims=True)
+        if not np.isfinite(scores).all():
+            raise Refused("the model's scores are not finite")
+        return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True, dtype=np.float64)).astype(np.float32)
+
+    def _read(self, size: int) -> bytes:
+        content = _pipe(self._process.stdout).read(size)
+        if len(content) < size:
+            raise self._failure()
+        return content
+
+    def _failure(self) -> Refused:
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read()[-4000:].decode(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), f"exit status {self._process.returncode}")
+        return Refused("the model fails outside of training: " + "".join(c for c in last if c.isprintable())[:200])
+
+
+def windows(text: np.ndarray, context: int) -> np.ndarray:
+    """Pieces of the split as (n, context + 1): what is asked, and one byte more. No byte is in two of them."""
+    pieces = max(1, SCORED_BYTES // PIECE)
+    starts = np.linspace(0, max(0, len(text) - PIECE), pieces).astype(int)
+    chosen = text if len(text) <= SCORED_BYTES else np.concatenate([text[s : s + PIECE] for s in starts])
+    count = len(chosen) // (context + 1)
+    if count == 0:
+        raise Refused(f"a context of {context} bytes is more than the text that is scored")
+    return chosen[: count * (context + 1)].reshape(count, context + 1)
+
+
+def score(model: Model, fresh: Model, text: np.ndarray) -> float:
+    """Mean loss in nats per byte over text (n, t + 1). Raises Refused."""
+    inputs, targets = text[:, :-1], text[:, 1:]
+    dice = np.random.default_rng(secrets.randbits(64))  # a model that knew the places could behave just there
+    rows = dice.permutation(len(inputs))[:PROBES]
+    places = dice.integers(0, inputs.shape[1], size=len(rows))
+    for row, place in zip(rows, places, strict=True):
+        fresh.send(inputs[row : row + 1, : place + 1], last=True)
+    predicted = np.concatenate([_ask(model, inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)])
+    for row, place in zip(rows, places, strict=True):
+        if _differ(fresh.receive(1, 1)[0, 0], predicted[row, place]):
+            raise Refused("a prediction changes with the bytes that come after it: the model sees the future")
+    again = np.append(rows, rows[:1])  # other neighbours, another order, one of them twice
+    if _differ(_ask(model, inputs[again]), predicted[again]):
+        raise Refused("a prediction changes with the order or the size of the batch: the model remembers")
+    losses = -np.take_along_axis(predicted, targets[..., None].astype(int), axis=-1)
+    loss = float(losses.mean(dtype=np.float64))
+    if loss < LEAST_LOSS:
+        raise Refused(f"a loss of {loss:.4f} is below what is plausible ({LEAST_LOSS}): the model knows the text")
+    return loss
+
+
+def _ask(model: Model, tokens: np.ndarray) -> np.ndarray:
+    model.send(tokens)
+    return model.receive(*tokens.shape)
+
+
+def _differ(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((np.abs(a - b) > TOLERANCE + 1e-4 * np.abs(b)).any())
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+    parser.add_argument("--seed", type=int, help="the seed that training was given")
+    parser.add_argument("--audit", action="store_true", help="score on the audit split")
+    parser.add_argument("--data", default="", metavar="DIR", help="as in training")
+    options = parser.parse_args()
+    with Model(options.out, options.data) as model, Model(options.out, options.data) as fresh:
+        try:
+            tensors, facts = checkpoint.load(options.out / checkpoint.FILENAME)
+            context = facts.get("model", {}).get("block_size")
+            if facts.get("code") != checkpoint.code_hash():
+                raise Refused("the checkpoint was made by other code than this")
+            if options.seed is not None and facts.get("seed") != options.seed:
+                raise Refused(f"the checkpoint is of seed {facts.get('seed')}, not of {options.seed}")
+            if not isinstance(context, int) or not 1 <= context <= LONGEST_CONTEXT:
+                raise Refused(f"a context of {context!r} bytes; possible are 1 to {LONGEST_CONTEXT}")
+            text = data.load("audit" if options.audit else "validation", options.data)
+            hidden = model.text_hidden and fresh.text_hidden
+            loss = score(model, fresh, windows(text, context))
+        except (Refused, checkpoint.CheckpointError) as error:
+            sys.exit(print(f"refused: {error}") or 1)
+    print(f"val_loss: {loss:.6f}")
+    print(f"perplexity: {math.exp(loss):.6f}")
+    print(f"bits_per_byte: {loss / math.log(2):.6f}")
+    print(f"num_params: {checkpoint.parameters(tensors)}")
+    print(f"text_hidden: {int(hidden)}")
+
+
+if __name__ == "__main__":
+    main()
