@@ -33,7 +33,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`[[pattern]]`: a named change with the reason to believe in it. The first of its variants that applies is used."""
+    """`[[pattern]]`: a named change and the reason to believe in it. The first variant that applies is used."""
 
     name: str
     title: str

@@ -108,3 +108,9 @@ def test_insertion_keeps_the_indentation_and_the_rest_to_the_byte() -> None:
             "        if a:\n            b()\n        loss.backward()\n        c()  # é\n",
         )
     }
+
+
+def test_the_documentation_lists_the_whole_catalogue() -> None:
+    page = (WORKSPACE.parent / "docs" / "patterns.md").read_text()
+    rows = [f"| `{p.name}` | {p.title} | {p.source} |" for p in catalogue()]
+    assert "\n".join(rows) in page
