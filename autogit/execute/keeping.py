@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,12 +19,39 @@ from autogit.execute.tree import marked
 
 _STUCK = 30.0
 """Seconds after an order to end within which a keeper answers, even when a driver hangs."""
+_MARK = "AUTOGIT_RUN"
+
+
+class Keepers:
+    """Keepers that wait, so that a run need not: an interpreter takes longer to start than a verdict to reach."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Keeping] = []
+        weakref.finalize(self, _dismiss, self._waiting)
+
+    def take(self) -> Keeping:
+        """One that waits for its plan. It belongs to the caller now."""
+        while self._waiting:
+            keeping = self._waiting.pop()
+            if keeping.alive:
+                return keeping
+            keeping.close()
+        return Keeping()
+
+    def prepare(self) -> None:
+        """Has one more ready for the next run."""
+        self._waiting.append(Keeping())
+
+
+def _dismiss(waiting: list[Keeping]) -> None:
+    for keeping in waiting:
+        keeping.close()
 
 
 class Keeping:
     """A keeper's process, its orders and its reports."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self) -> None:
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         root = str(Path(__file__).resolve().parents[2])
@@ -41,8 +69,15 @@ class Keeping:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._orders, self.reports = self._process.stdin, self._process.stdout
         self._heard = b""
-        self._mark = f"AUTOGIT_RUN={uuid4().hex}"
-        self.order(replace(plan, variables={**plan.variables, **dict([self._mark.split("=")])}).dump())
+        self._mark = uuid4().hex
+
+    def start(self, plan: Plan) -> None:
+        """Has it start the job."""
+        self.order(replace(plan, variables={**plan.variables, _MARK: self._mark}).dump())
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     @property
     def pid(self) -> int:
@@ -77,7 +112,7 @@ class Keeping:
     def _sweep(self) -> None:
         """Where a job has killed its keeper, which only the weakest tier lets it: its processes by their mark."""
         deadline = time.monotonic() + _STUCK
-        while (pids := marked(self._mark.encode())) and time.monotonic() < deadline:
+        while (pids := marked(f"{_MARK}={self._mark}".encode())) and time.monotonic() < deadline:
             for pid in pids:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)

@@ -60,6 +60,9 @@ class Gauge:
 
     def _processes(self) -> str:
         tree = descendants(self._keeper)
+        # First, and at once: a fork bomb grows faster than its memory can be added up.
+        if len(tree) > self._limits.processes:
+            return f"too many processes: {len(tree)}, sandbox.processes allows {self._limits.processes}"
         used = sum(process.resident for process in tree)
         # Resident sizes count shared pages again and again: a closer, slower look only where that could matter.
         if used > self.peak and len(tree) > 1:
@@ -70,8 +73,6 @@ class Gauge:
                 f"out of host memory: {used / GB:.2f} GB in use, "
                 f"sandbox.memory_gb allows {self._limits.memory / GB:.2f}"
             )
-        if len(tree) > self._limits.processes:
-            return f"too many processes: {len(tree)}, sandbox.processes allows {self._limits.processes}"
         return ""
 
     def _disk(self) -> str:

@@ -10,6 +10,7 @@ from threading import Event
 
 from autogit.config import Config
 from autogit.errors import ConfigError
+from autogit.execute.keeping import Keepers
 from autogit.execute.limits import GB, Limits
 from autogit.execute.machine import Gpu, cores, gpus, memory, processor, threads_per_job
 from autogit.execute.probe import choose
@@ -41,6 +42,8 @@ class LocalExecutor:
         )
         self._most_output = int(sandbox.output_mb * 10**6)
         self._tier = choose(sandbox)
+        self._keepers = Keepers()
+        self._keepers.prepare()
 
     @property
     def tier(self) -> str:
@@ -67,7 +70,11 @@ class LocalExecutor:
 
     def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
         """Runs `job` until it ends, breaks a limit, is halted by `monitor` or `cancel` is set."""
-        return supervise(job, self._tier, self._limits, self._most_output, monitor, cancel)
+        keeping = self._keepers.take()
+        try:
+            return supervise(job, self._tier, keeping, self._limits, self._most_output, monitor, cancel)
+        finally:
+            self._keepers.prepare()
 
 
 def job_count(config: Config, jobs: int | None = None) -> int:

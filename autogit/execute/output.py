@@ -18,7 +18,7 @@ LAST_WORDS = 64 * 1024
 
 _SEPARATORS = re.compile(rb"\r\n|\n|\r")
 _ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # strings: window titles, links
     r"|\x1b[ -/]*[0-~]"
 )

@@ -11,6 +11,7 @@ from threading import Event
 
 from autogit.config import FILENAME, Sandbox
 from autogit.errors import ConfigError
+from autogit.execute.keeping import Keeping
 from autogit.execute.limits import GB, Limits
 from autogit.execute.sandbox import TIERS, RlimitsTier, Tier
 from autogit.execute.supervision import supervise
@@ -84,7 +85,7 @@ def _fault(tier: Tier) -> str:
         script = "" if isinstance(tier, RlimitsTier) else _SCRIPT
         arguments = map(str, (sys.executable, "-I", "-S", "-c", script, out, checkout, outside))
         job = Job(command=shlex.join(arguments), checkout=checkout, folder=checkout, out=out, timeout=20.0)
-        execution = supervise(job, tier, _LIMITS, 1 << 16, _Deaf(), Event())
+        execution = supervise(job, tier, Keeping(), _LIMITS, 1 << 16, _Deaf(), Event())
     if execution.succeeded:
         return ""
     last = execution.log.strip().rpartition("\n")[2]

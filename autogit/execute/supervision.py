@@ -6,6 +6,7 @@ import os
 import selectors
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
@@ -25,20 +26,19 @@ _LEAST = 64
 """Bytes that a line counts for, at least, of the output that is read."""
 
 
-def supervise(job: Job, tier: Tier, limits: Limits, most: int, monitor: Monitor, cancel: Event) -> Execution:
+def supervise(
+    job: Job, tier: Tier, keeping: Keeping, limits: Limits, most: int, monitor: Monitor, cancel: Event
+) -> Execution:
     """Runs `job` under `tier` until it ends, breaks one of `limits`, is halted by `monitor` or `cancel` is set.
 
     `most` bytes of its output are read. Nothing that the job started is left afterwards.
     """
-    seal = Seal(job.checkout, job.protected)
-    with scratch() as own:
-        keeping = Keeping(tier.plan(job, own))
-        try:
-            shared = [own.shared] if own.shared else []
-            gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
-            execution = Supervision(job, gauge, keeping, monitor, cancel).watch(most)
-        finally:
-            keeping.close()
+    with closing(keeping), scratch() as own:
+        seal = Seal(job.checkout, job.protected)
+        shared = [own.shared] if own.shared else []
+        gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
+        keeping.start(tier.plan(job, own))
+        execution = Supervision(job, gauge, keeping, monitor, cancel).watch(most)
     broken = seal.broken()
     if not broken or execution.ending is Ending.CANCELLED:
         return execution

@@ -1,0 +1,5 @@
+def attention(weights):
+    return weights["query"]
+
+
+attention({})
