@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean
 
 from autogit.config import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
@@ -214,7 +213,8 @@ class GitLedger:
             record = self.record(trial)
             commit = record.trial.commit
             together = (*record.runs, *runs)
-            record = replace(record, runs=together, metrics={**record.metrics, **_means(together)})
+            # Its metrics stay those of the verdict: they come from runs that did not choose it.
+            record = replace(record, runs=together)
             extended[:] = [record]
             text = attachments.format_curves([*self.curves(trial), *curves])
             return [
@@ -382,15 +382,6 @@ def _branch(id: str) -> str:
 
 def _number(id: str) -> int:
     return int(id.rpartition("/")[2])
-
-
-def _means(runs: Sequence[Run]) -> dict[str, float]:
-    """Of each metric, over the runs that count and have it."""
-    values: dict[str, list[float]] = {}
-    for run in runs:
-        for name, value in run.metrics.items() if run.status.counts else ():
-            values.setdefault(name, []).append(value)
-    return {name: fmean(numbers) for name, numbers in values.items()}
 
 
 def _now() -> str:
