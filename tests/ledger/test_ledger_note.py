@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autogit.ledger import attachments, note
+from autogit.records import Curve, Record, Run, RunStatus, Trial, Usage, Verdict
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.booleans() | st.integers() | NUMBERS | TEXT
+METRICS = st.dictionaries(TEXT, NUMBERS, max_size=3)
+RUNS = st.builds(
+    Run, st.integers(0), st.sampled_from(RunStatus), NUMBERS, st.none() | st.integers(0), METRICS, reason=TEXT
+)
+TRIALS = st.builds(
+    Trial, st.from_regex(r"([a-z]{1,3}/)?[0-9]{1,4}", fullmatch=True), st.just("c" * 40), TEXT, TEXT, TEXT, TEXT,
+    rationale=TEXT, expected=TEXT, parameters=st.dictionaries(TEXT, SCALARS | st.lists(SCALARS).map(tuple), max_size=3),
+    parents=st.lists(TEXT, max_size=2).map(tuple), usage=st.none() | st.builds(Usage, st.integers(0), st.integers(0),
+    NUMBERS, NUMBERS), idea=TEXT,
+)  # fmt: skip
+RECORDS = st.builds(
+    Record, TRIALS, st.sampled_from(Verdict), TEXT, METRICS, st.lists(RUNS, max_size=3).map(tuple),
+    st.dictionaries(TEXT, SCALARS, max_size=3), TEXT, TEXT, METRICS,
+    st.lists(st.dictionaries(TEXT, SCALARS, min_size=1, max_size=2), max_size=2).map(tuple),
+)  # fmt: skip
+
+
+@given(st.lists(RECORDS, max_size=3))
+def test_what_is_written_is_read_again(records: list[Record]) -> None:
+    assert note.parse(note.write("", records), "c" * 40) == records
+
+
+@given(RECORDS)
+def test_a_toml_library_reads_the_same(record: Record) -> None:
+    text = note.format_record(record)
+    assert note._record(tomllib.loads(text)["trial"][0], "c" * 40) == record
+    assert note._canonical(text) == tomllib.loads(text)["trial"]
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=2, unique_by=lambda r: r.id), TEXT, TEXT)
+def test_a_persons_words_survive_any_rewriting(records: list[Record], before: str, after: str) -> None:
+    block = note.write("", records)
+    text = f"{before}\n{block}{after}\n"
+    assert note.words(note.write(text, records[:1])) == f"{before}\n{after}\n"
+    assert note.words(note.write(text, [])) == f"{before}\n{after}\n"
+
+
+@given(st.lists(RECORDS, max_size=3, unique_by=lambda r: r.id), st.lists(RECORDS, max_size=3, unique_by=lambda r: r.id))
+def test_joining_loses_nothing_and_can_be_repeated(ours: list[Record], theirs: list[Record]) -> None:
+    both = note.join(note.write("mine\n", ours), note.write("yours\n", theirs))
+    assert {r.id for r in note.parse(both, "")} == {r.id for r in (*ours, *theirs)}
+    assert "mine" in both and "yours" in both
+    assert note.parse(note.join(both, note.write("yours\n", theirs)), "") == note.parse(both, "")
+    runs = {r.id: len(r.runs) for r in note.parse(both, "")}
+    assert all(runs[r.id] >= len(set(map(note._run_key, r.runs))) for r in (*ours, *theirs))
+
+
+def test_other_toml_between_the_fences_is_read_too() -> None:
+    record = Record(Trial("1", "c", "b", "T", "p", "o"), Verdict.REJECTED, "r", {"val_loss": 1.5})
+    text = note.write("", [record]).replace("val_loss = 1.5", "val_loss = 1.5 # a person's remark")
+    assert note.parse(text, "c") == [record]
+    with pytest.raises(note.NoteError, match="TOML"):
+        note.parse(text.replace("val_loss =", "val_loss"), "c")
+
+
+def test_infinite_numbers_are_kept_too() -> None:
+    record = Record(Trial("1", "c", "b", "T", "p", "o"), Verdict.REJECTED, "r", statistics={"z": float("inf")})
+    assert note.parse(note.write("", [record]), "c") == [record]
+
+
+@given(st.dictionaries(st.from_regex(r"[0-9]{1,3}", fullmatch=True), TEXT, max_size=3), TEXT)
+def test_logs_of_several_trials_share_a_note(parts: dict[str, str], other: str) -> None:
+    text = attachments.format(parts)
+    assert attachments.parse(text) == parts
+    assert attachments.join(text, text) == text
+
+
+def test_logs_and_curves_are_bounded() -> None:
+    log = attachments.bounded("é" * attachments.LOG_BYTES)
+    assert len(log.encode()) < attachments.LOG_BYTES + 100 and "bytes left out" in log
+    long = Curve(1, "loss", tuple(range(5000)), tuple(map(float, range(5000))))
+    (kept,) = attachments.parse_curves(attachments.format_curves([long]))
+    assert len(kept.steps) == attachments.CURVE_POINTS and kept.steps[-1] == 4999 and kept.steps[0] == 0
+
+
+@given(RECORDS)
+def test_of_two_verdicts_the_later_one_stands(record: Record) -> None:
+    first, later = replace(record, closed="2026-01-01"), replace(record, closed="2026-01-02", reason="again")
+    for ours, theirs in ((first, later), (later, first)):
+        (kept,) = note.parse(note.join(note.write("", [ours]), note.write("", [theirs])), "c" * 40)
+        assert (kept.reason, kept.closed) == ("again", "2026-01-02")
