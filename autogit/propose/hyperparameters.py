@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations, islice, product
 
 import numpy as np
 
 from autogit.propose.domains import draw, every, holds, near
-from autogit.propose.guide import suggestions
+from autogit.propose.guide import importance, suggestions
 from autogit.propose.notices import Notices
 from autogit.propose.parameters import Found, Parameter, same
 from autogit.propose.search import Search, Setting
@@ -37,6 +37,15 @@ class HyperparameterProposer:
             if proposal is not None:
                 return proposal
         return None
+
+
+def parameter_importance(context: Context) -> Mapping[str, float]:
+    """Each parameter's share in what made earlier trials good (they sum to 1), the most important first.
+
+    Empty until there are enough trials to tell.
+    """
+    search = Search.of(context)
+    return importance(search.found, search.samples, context.history.metric.direction)
 
 
 def _candidates(context: Context, search: Search) -> Iterator[Setting]:

@@ -1,0 +1,132 @@
+"""How much improvement a second of training with each proposer is believed to bring, from the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autogit.history import History
+from autogit.propose.standing import gains
+from autogit.records import Record, Verdict
+
+DISCOUNT = 0.98
+"""What a trial counts for, compared with the one after it: what helped once need not help now."""
+KEPT = 0.6
+"""What all earlier trials count for after an accepted one, which made a new situation."""
+PRIOR = (0.5, 2.0)
+"""Successes and failures that are imagined of everyone."""
+_NEGLIGIBLE = 1e-3
+
+
+@dataclass(slots=True)
+class Arm:
+    """Discounted counts of one proposer, or of one kind of its moves."""
+
+    successes: float = 0.0
+    failures: float = 0.0
+    gain: float = 0.0
+    """Summed improvement of the accepted trials, in percent of the incumbents they beat."""
+    seconds: float = 0.0
+
+    def add(self, other: Arm) -> None:
+        self.successes += other.successes
+        self.failures += other.failures
+        self.gain += other.gain
+        self.seconds += other.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of one proposer (`operator` empty) or of one kind of its moves."""
+
+    proposer: str
+    operator: str
+    attempts: int
+    accepted: int
+    probability: float
+    """That its next trial is accepted."""
+    gain: float
+    """Improvement in percent, if it is accepted."""
+    seconds: float
+    """Training time of one trial."""
+
+    @property
+    def rate(self) -> float:
+        """Expected improvement in percent per hour of training."""
+        return 3600 * self.probability * self.gain / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """All arms of a lab, and the average trial, towards which the little known ones are drawn."""
+
+    arms: dict[tuple[str, str], Arm]
+    counts: dict[tuple[str, str], tuple[int, int]]
+    average: Arm = field(default_factory=Arm)
+
+    @classmethod
+    def of(cls, history: History) -> Arms:
+        gained = gains(history)
+        arms: dict[tuple[str, str], Arm] = {}
+        average = Arm()
+        weight = 1.0
+        for record in reversed(list(_counted(history))):
+            if weight > _NEGLIGIBLE:
+                one = _one(record, gained.get(record.id, 0.0), weight)
+                for key in ((record.trial.proposer, ""), (record.trial.proposer, record.trial.operator)):
+                    arms.setdefault(key, Arm()).add(one)
+                average.add(one)
+            weight *= DISCOUNT * (KEPT if record.accepted else 1.0)
+        return cls(arms, _counts(history), average)
+
+    def belief(self, proposer: str, operator: str = "") -> Belief:
+        arm = self.arms.get((proposer, operator), Arm())
+        attempts, accepted = self.counts.get((proposer, operator), (0, 0))
+        a, b = PRIOR[0] + arm.successes, PRIOR[1] + arm.failures
+        return Belief(proposer, operator, attempts, accepted, a / (a + b), self._gain(arm), self._seconds(arm))
+
+    def draw(self, rng: np.random.Generator, proposer: str, operator: str = "") -> float:
+        """A guess at the rate, as uncertain as what is known (Thompson sampling)."""
+        arm = self.arms.get((proposer, operator), Arm())
+        chance = rng.beta(PRIOR[0] + arm.successes, PRIOR[1] + arm.failures)
+        return float(chance) * self._gain(arm) / self._seconds(arm)
+
+    def _gain(self, arm: Arm) -> float:
+        # One accepted trial of average gain is imagined of everyone, and of the average one of 1%.
+        usual = (self.average.gain + 1.0) / (self.average.successes + 1)
+        return max((arm.gain + usual) / (arm.successes + 1), 1e-9)
+
+    def _seconds(self, arm: Arm) -> float:
+        everyone = self.average.successes + self.average.failures
+        usual = (self.average.seconds + 1.0) / (everyone + 1.0)
+        return (arm.seconds + usual) / (arm.successes + arm.failures + 1)
+
+
+def beliefs(history: History) -> list[Belief]:
+    """One for each proposer and each kind of move that was tried, the most promising first."""
+    arms = Arms.of(history)
+    every = [arms.belief(proposer, operator) for proposer, operator in arms.counts]
+    return sorted(every, key=lambda belief: (-belief.rate, belief.proposer, belief.operator))
+
+
+def _counted(history: Iterable[Record]) -> Iterable[Record]:
+    """Trials that tell of a proposer; a superseded one is told by its second try."""
+    return (r for r in history if not r.trial.is_baseline and r.verdict is not Verdict.SUPERSEDED)
+
+
+def _one(record: Record, gain: float, weight: float) -> Arm:
+    won = record.accepted
+    return Arm(
+        weight if won else 0.0, 0.0 if won else weight, weight * max(gain, 0.0) if won else 0.0, weight * record.seconds
+    )
+
+
+def _counts(history: History) -> dict[tuple[str, str], tuple[int, int]]:
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for record in _counted(history):
+        for key in ((record.trial.proposer, ""), (record.trial.proposer, record.trial.operator)):
+            attempts, accepted = counts.get(key, (0, 0))
+            counts[key] = attempts + 1, accepted + record.accepted
+    return counts
