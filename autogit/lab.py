@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from autogit import config as configuration
 from autogit.agenda import Landed
 from autogit.config import Config, ConfigFile
-from autogit.events import Ended, Observer, silent
+from autogit.events import Ended, Event, Observer, silent
 from autogit.history import History, Trend
 from autogit.ledger import GitLedger
 from autogit.records import Curve, Proposal, Record
@@ -140,9 +140,11 @@ class Lab:
 
     def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
         """Puts the rooms together."""
+        from autogit.checkpoints import Retention
         from autogit.evaluate import StandardEvaluator, due_certificate
         from autogit.execute import LocalExecutor, job_count
         from autogit.judging import Rooms
+        from autogit.live import LiveFile
         from autogit.loop import Loop
         from autogit.measurement import Measurement
         from autogit.propose import portfolio
@@ -150,6 +152,12 @@ class Lab:
 
         jobs = job_count(config, jobs)
         cancel = threading.Event()
+        observer = _all(
+            observer,
+            Retention(self.ledger.private, self.history, config.checkpoints).tell,
+            LiveFile(self.ledger.private).tell,
+        )
+        proposer = portfolio(config, cancel)
         executor = LocalExecutor(config, jobs)
         evaluator = StandardEvaluator(config)
         recipe = Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
@@ -158,16 +166,26 @@ class Lab:
             config=config,
             ledger=self.ledger,
             evaluator=evaluator,
-            proposer=portfolio(config),
+            proposer=proposer,
             measurement=measurement,
             history=self.history,
             config_hash=self.file.hash,
             land=self._land,
             prune=lambda trial, seed, incumbent: None,
-            words=tuple,
+            words=proposer.notices.take,
             certify=partial(due_certificate, config, self.history),
         )
         return Loop(rooms, config.limits, observer, cancel, jobs, seed)
+
+
+def _all(*observers: Observer) -> Observer:
+    """One observer that tells them all, in order."""
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return tell
 
 
 def _seconds(config: Config) -> float | None:

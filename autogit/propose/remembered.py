@@ -43,8 +43,8 @@ class Remembered:
     def ideas(self) -> tuple[Idea, ...]:
         return self._revisions.ideas()
 
-    def export(self, commit: str, folder: Path) -> Path:
-        return self._revisions.export(commit, folder)
+    def export(self, commit: str, folder: Path) -> None:
+        self._revisions.export(commit, folder)
 
     def transplant(self, trials: Sequence[str], onto: str) -> str | None:
         self._forget_other(onto)
