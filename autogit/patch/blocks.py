@@ -46,7 +46,7 @@ def search_replace(text: str) -> tuple[FilePatch, ...]:
 
 
 def whole_files(text: str) -> tuple[FilePatch, ...]:
-    """Every fenced block of `text` whose path is in its opening fence or alone on the line above. Raises PatchError."""
+    """Every fenced block of `text` whose path is in its opening fence or alone just above. Raises PatchError."""
     lines = [row.text for row in rows(text)]
     found: dict[str, FilePatch] = {}
     at = 0
@@ -59,7 +59,9 @@ def whole_files(text: str) -> tuple[FilePatch, ...]:
         while at < len(lines) and not (lines[at].strip().startswith(opening[1]) and not lines[at].strip(" `~")):
             at += 1
         path = next((p for word in reversed(opening[2].split()) if (p := _path(word.partition("=")[2] or word))), "")
-        path = path or (_path(lines[start - 2]) if start > 1 else "")
+        path = path or _path(
+            next((line for line in reversed(lines[max(0, start - 3) : start - 1]) if line.strip()), "")
+        )
         if path and at == len(lines):
             raise PatchError(f"{path}: its code block has no end: it was probably cut off; send the whole file")
         if path in found:

@@ -31,7 +31,7 @@ def same_meaning(patch: FilePatch, diff: str, path: str, before: bytes, after: b
     starts = [(hunk.source_start, hunk.source_length) for hunk in file]
     if {file.source_file, file.target_file} - names or _carried_out(hunks, starts, before) != after:
         raise PatchError(f"{path}: the change cannot be written as a diff that reads back")
-    if patch.whole is None:
+    if patch.hunks:
         said = _net((line.sign, line.text) for hunk in patch.hunks for line in hunk.lines)
         if said != _net(line for hunk in hunks for line in hunk):
             raise PatchError(f"{path}: what would land is not what the diff says")

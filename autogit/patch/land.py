@@ -46,6 +46,8 @@ def land(text: str, read: Read, policy: Policy) -> Landed:
     diffs: list[str] = []
     for path, patch in sorted(patches.items()):
         before = read(path)
+        if before is None:
+            patch = _all_added(patch)
         after = _changed(patch, path, before, read)
         if before == after:
             continue
@@ -120,9 +122,7 @@ def _created(patch: FilePatch, path: str, read: Read) -> bytes:
         lines = [Line(Sign.ADDED, text) for text in patch.whole]
     else:
         lines = [line for hunk in patch.hunks for line in hunk.lines]
-    # A blank line without its "+" can only be one of the new file's lines.
-    kept = [line for line in lines if line.sign is not Sign.ADDED and (line.bare or line.marked)]
-    if kept or patch.kind is Kind.DELETE or len(patch.hunks) > 1:
+    if any(line.sign is not Sign.ADDED for line in lines) or patch.kind is Kind.DELETE or len(patch.hunks) > 1:
         raise PatchError(f"{path}: there is no such file to change; check the path")
     for i in (i for i, c in enumerate(path) if c == "/"):
         if read(path[:i]) is not None:
@@ -130,6 +130,15 @@ def _created(patch: FilePatch, path: str, read: Read) -> bytes:
     end = "\r\n" if patch.crlf else "\n"
     text = end.join(line.text for line in lines)
     return (text + (end if lines and not lines[-1].at_end else "")).encode()
+
+
+def _all_added(patch: FilePatch) -> FilePatch:
+    """A blank line without its "+" can only be one of a new file's lines: no file has it as context."""
+
+    def added(line: Line) -> Line:
+        return line if line.marked or line.bare else replace(line, sign=Sign.ADDED)
+
+    return replace(patch, hunks=tuple(replace(hunk, lines=tuple(map(added, hunk.lines))) for hunk in patch.hunks))
 
 
 def _complete(patch: FilePatch, path: str, source: Source) -> None:

@@ -83,6 +83,7 @@ class _Reader:
             return False
         if not self.fence:
             self.fence, self.file = found[2], None
+            self._dedent(found[1])
         elif self._closes(self._text()):
             after = self._text(1)
             if self.file and after.strip() and after[0] in "+- @":
@@ -90,6 +91,14 @@ class _Reader:
             self.fence, self.file = "", None
         self.at += 1
         return True
+
+    def _dedent(self, indent: str) -> None:
+        """Takes the indentation of an opening fence (an item of a list) from what is inside."""
+        for i in range(self.at + 1, len(self.rows) if indent else 0):
+            row = self.rows[i]
+            self.rows[i] = replace(row, text=row.text.removeprefix(indent) if row.text.strip() else "")
+            if self._closes(self.rows[i].text):
+                break
 
     def _file_header(self) -> bool:
         text = self._text()
@@ -216,6 +225,10 @@ def _trimmed(body: list[Row]) -> list[Row]:
     end = last + 1
     while end < len(body) and (not body[end].text or body[end].text[0] in " \\"):
         end += 1
+    if not any(row.text[:1] not in ("+", "\\") and row.text.strip() for row in body[:end]):
+        # All that could tell the place: lines below the change that have lost their first column.
+        while end < len(body) and body[end].text.strip():
+            end += 1
     body = body[:end]
     while body and not body[-1].text:
         body.pop()

@@ -115,12 +115,12 @@ def _bare(tree: ast.AST) -> ast.AST:
 class _Unseed(ast.NodeTransformer):
     """Sets every number that is a seed to nought."""
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
         if any(_is_seed(target) for target in node.targets):
             node.value = _unseeded(node.value)
         return self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         if node.value and _is_seed(node.target):
             node.value = _unseeded(node.value)
         return self.generic_visit(node)
@@ -138,7 +138,7 @@ class _Unseed(ast.NodeTransformer):
         ]
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         option = name == "add_argument" and any(
             isinstance(arg, ast.Constant) and SEED.search(str(arg.value).lstrip("-").replace("-", "_"))
