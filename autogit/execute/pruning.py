@@ -2,9 +2,9 @@
 
 Two runs of one seed share their batches and most of their initial weights, so their difference tells far more than
 either loss alone; a rule that compares a candidate with the population of earlier trials (median, successive halving)
-mistakes the seed's luck for the change's merit. The gap is looked at in units of what two seeds of unchanged code differ
-by. With enough completed trials that yardstick is replaced by what gaps have really done between then and the end: split
-conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005).
+mistakes the seed's luck for the change's merit. The gap is looked at in units of what two seeds of unchanged code
+differ by. With enough completed trials that yardstick is replaced by what gaps have really done between then and the
+end: split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005).
 """
 
 from __future__ import annotations

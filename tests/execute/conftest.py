@@ -21,7 +21,7 @@ from autogit.execute.tree import marked
 from autogit.protocols import Execution, Halt, Job
 from autogit.records import RunStatus
 
-SCRIPTS = Path(__file__).parent / "scripts"
+SCRIPTS = Path(__file__).parent / "hostile" / "scripts"
 
 
 @cache
