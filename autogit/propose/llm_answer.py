@@ -58,8 +58,9 @@ def read(text: str) -> Answer:
     head = text[: start.start()] if start else text
     found: dict[str, str] = {}
     places = list(_FIELD.finditer(head))
-    for place, after in zip(places, [*places[1:], None], strict=True):
-        value = place[2] + head[place.end() : after.start() if after else len(head)]
+    ends = [*(place.start() for place in places[1:]), len(head)]
+    for place, end in zip(places, ends, strict=False):
+        value = place[2] + head[place.end() : end]
         found.setdefault(place[1].upper(), visible(value).strip(" \t\n*_"))
     kind = re.sub(r"\W.*", "", found.get("KIND", "").lower(), flags=re.DOTALL)
     return Answer(
