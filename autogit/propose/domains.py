@@ -36,6 +36,14 @@ def near(domain: Domain, value: Value | None, rng: np.random.Generator, reach: f
     return _unscaled(domain, _scale(domain, value) + float(rng.uniform(-1, 1)) * reach * _width(domain) / 4)
 
 
+def distance(domain: Domain, a: Value | None, b: Value | None) -> float:
+    """How far apart two values are, as a share of the range; listed values are 0 apart or 1."""
+    if isinstance(domain, Choice) or not (_inside(domain, a) and _inside(domain, b)):
+        return 0.0 if same(a, b) else 1.0
+    assert isinstance(a, int | float) and isinstance(b, int | float)
+    return abs(_scale(domain, a) - _scale(domain, b)) / _width(domain)
+
+
 def ordinal(domain: Choice) -> tuple[Value, ...] | None:
     """The listed values in order, where all are numbers; else None."""
     numbers = [v for v in domain.values if isinstance(v, int | float) and not isinstance(v, bool)]
@@ -46,6 +54,10 @@ def holds(domain: Domain, value: Value | None) -> bool:
     """Whether `value` is in the domain."""
     if isinstance(domain, Choice):
         return any(same(each, value) for each in domain.values)
+    return _inside(domain, value)
+
+
+def _inside(domain: Range, value: Value | None) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and domain.low <= value <= domain.high
 
 

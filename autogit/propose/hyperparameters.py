@@ -15,6 +15,8 @@ from autogit.propose.search import Search, Setting
 from autogit.protocols import Context
 from autogit.records import Proposal
 
+GRAIN = 0.04
+"""What is nearer than this share of the range teaches little, and is tried only when nothing else is left."""
 GUIDED = 8
 """Suggestions of the model that are looked at before chance decides, where those before cannot be used."""
 RANDOM = 200
@@ -32,10 +34,11 @@ class HyperparameterProposer:
     def propose(self, context: Context) -> Proposal | None:
         search = Search.of(context)
         self.notices.say(*search.found.problems, *map(str, search.closed))
-        for setting in _candidates(context, search):
-            proposal = search.proposal(context, setting, self.name)
-            if proposal is not None:
-                return proposal
+        for grain in (GRAIN, 0.0):
+            for setting in _candidates(context, search):
+                proposal = search.proposal(context, setting, self.name, grain=grain)
+                if proposal is not None:
+                    return proposal
         return None
 
 

@@ -8,9 +8,10 @@ from itertools import chain
 
 from autogit.diff import unified
 from autogit.propose.discovery import widened
+from autogit.propose.domains import distance
 from autogit.propose.evidence import Sample, evidence
 from autogit.propose.failures import Region, failed_regions
-from autogit.propose.parameters import Found, edited, find, fitting, normal, same
+from autogit.propose.parameters import Found, edited, find, fitting, same
 from autogit.protocols import Context
 from autogit.records import Proposal, Value
 
@@ -26,8 +27,8 @@ class Search:
     samples: tuple[Sample, ...]
     closed: tuple[Region, ...]
     """Regions where trials only failed."""
-    tried: set[object]
-    """Keys of the settings that were proposed on this base already, by whomever."""
+    tried: tuple[Mapping[str, Value], ...]
+    """The settings that were proposed on this base already, by whomever."""
 
     @classmethod
     def of(cls, context: Context) -> Search:
@@ -36,7 +37,7 @@ class Search:
         samples = evidence(context, found)
         done = [record.trial.parameters for record in context.history.on(context.base)]
         waiting = [proposal.parameters for proposal in context.pending if proposal.base == context.base]
-        tried = {key(parameters) for parameters in chain(done, waiting) if parameters}
+        tried = tuple(parameters for parameters in chain(done, waiting) if parameters)
         return cls(found, tuple(samples), tuple(failed_regions(samples, len(context.history))), tried)
 
     def proposal(
@@ -47,11 +48,15 @@ class Search:
         operator: str = "",
         rationale: str = "",
         parents: tuple[str, ...] = (),
+        grain: float = 0.0,
     ) -> Proposal | None:
-        """The proposal that changes the present values to `setting`, if it is new, allowed and can be written."""
+        """The proposal that changes the present values to `setting`, if it is new, allowed and can be written.
+
+        New is what is further than `grain` (a share of each range) from what was tried, and from what is there now.
+        """
         present = {name: self.found.parameters[name].value for name in setting}
         values = {n: fitting(v, present[n]) for n, v in setting.items() if not same(v, present[n])}
-        if not values or key(values) in self.tried or not self.found.allowed(context.config.space, values):
+        if not values or not self._new(values, grain) or not self.found.allowed(context.config.space, values):
             return None
         whole = {**{name: parameter.value for name, parameter in self.found.parameters.items()}, **values}
         if any(region.holds(whole) for region in self.closed):
@@ -66,10 +71,14 @@ class Search:
             parameters=values, parents=parents,
         )  # fmt: skip
 
-
-def key(setting: Mapping[str, Value]) -> object:
-    """Equal for settings that mean the same."""
-    return frozenset((name, normal(value)) for name, value in setting.items())
+    def _new(self, values: Setting, grain: float) -> bool:
+        """Whether every setting of the same parameters that was tried, and the present one, is further away."""
+        present = {name: self.found.parameters[name].value for name in values}
+        return not any(
+            all(distance(self.found.parameters[name].domain, values[name], other[name]) <= grain for name in values)
+            for other in (*self.tried, present)
+            if other.keys() == values.keys()
+        )
 
 
 def shown(value: Value | None) -> str:

@@ -112,7 +112,7 @@ def is_model(name: str) -> bool:
 
 
 def _has_the_turn(proposer: Proposer, context: Context) -> bool:
-    """Whether it goes first now: every other turn of a plateau is its rung's, and a kind that keeps winning is refined."""
+    """Whether it goes first: every other turn of a plateau is its rung's, and a kind that keeps winning is refined."""
     history = context.history
     step = rung(history, context.config.limits)
     if step is Rung.NONE:

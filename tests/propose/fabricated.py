@@ -101,7 +101,7 @@ class NoRevisions:
     def ideas(self) -> tuple[Idea, ...]:
         return ()
 
-    def export(self, commit: str, folder: Path) -> None:
+    def export(self, commit: str, folder: Path) -> Path:
         raise NotImplementedError
 
 
