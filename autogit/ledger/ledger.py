@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,16 +18,19 @@ from autogit.ledger import attachments, commits, ideas, lfs, message, notes
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.ending import BRANCHES, ID, TAGS, ending
 from autogit.ledger.following import Following
+from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.locks import WriteLock, lab_lock, lock_owner
 from autogit.ledger.objects import EXECUTABLE, FILE, Entry, Object, ObjectStore, edit, lookup, walk
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.refs import Move, RefMovedError, Refs, unnoticed
 from autogit.ledger.revisions import Merger
 from autogit.ledger.slots import Slots, check_modules
+from autogit.ledger.sync import Merge, PushRefusedError, Remote, Synced
 from autogit.ledger.workspace import open_workspace
 from autogit.protocols import Changes
 from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, Scalar, Trial
 
+LAB_KEY = "autogit.lab"
 GUIDE = "program.md"
 """Where a person says what is wanted."""
 _TRIES = 50
@@ -60,7 +66,8 @@ class GitLedger:
         self._merger = Merger(self._git, self._store)
         self._slots = Slots(self._git, self.private / "slots")
         self._following = Following(self._git, self._store, self._main, self._lock)
-        self.lab = self._git.run("config", "--local", "--get", "autogit.lab", ok=(0, 1)).decode().strip()
+        self._housekeeping = Housekeeping(self._git, self._store, self._refs)
+        self.lab = self._git.run("config", "--local", "--get", LAB_KEY, ok=(0, 1)).decode().strip()
         """The name of this clone among several; empty where it has none."""
         self._next: int | None = None
         self._config_kept = False
@@ -203,7 +210,11 @@ class GitLedger:
             ]
             return written + ending(self._store, self._refs, record, self._main, self._following.blocked)
 
-        return self._write(moves)
+        words = self._write(moves)
+        if self._housekeeping.due:
+            with self._lock:
+                self._housekeeping.pack()
+        return words
 
     def extend(self, trial: str, runs: Sequence[Run], curves: Sequence[Curve]) -> Record:
         """Adds later runs of a closed trial to its record (the incumbent on further seeds)."""
@@ -258,6 +269,44 @@ class GitLedger:
     def keep_text(self, shelf: str, name: str, text: str | None) -> None:
         """Puts a named text into `refs/autogit/SHELF`, or takes it away (None)."""
         self._write(lambda: [self._notes.set_text(shelf, name, text)])
+
+    # ---- the lab as a whole
+
+    def sync(self, remote: str, trials: bool = True) -> Synced:
+        """Sends to and fetches from a git remote (a name or a URL), fast-forwards only; `trials`: their tags too.
+
+        Raises WorkspaceError with git's words where the remote cannot be reached, or where a person has to merge.
+        """
+        far = Remote(self._git, self.root, remote, self._main)
+        known = {record.id for record in self.records()}
+        again: list[str] = []
+        words: list[str] = []
+        for attempt in range(_TRIES):
+            far.fetch(trials)
+            words += self._write(lambda: self._take_up(far, again))
+            self._store.flush()
+            refs = [self._main, *notes.ALL, *self._refs.list("refs/autogit/")]
+            try:
+                far.push([ref for ref in refs if self._refs.get(ref) is not None], trials)
+                break
+            except PushRefusedError:
+                if attempt == _TRIES - 1:
+                    raise
+        received = {record.id for record in self.records()} - known
+        return Synced(len(received), tuple(again), tuple(words))
+
+    def gc(self, keep: int | None = None) -> int:
+        """Packs everything. With `keep`, drops the logs and curves of dead trials but the last `keep` first: how many.
+
+        Code and records always stay; a lab that still has the logs brings them back at the next sync.
+        """
+        dead = [record for record in self.records() if record.verdict.dead]
+        old = dead[: max(0, len(dead) - keep)] if keep is not None else []
+        with self._lock:
+            if old:
+                self._write(lambda: self._housekeeping.forget(old))
+            self._housekeeping.pack()
+        return len(old)
 
     # ---- what a person says
 
@@ -321,6 +370,25 @@ class GitLedger:
                 return self._following.follow()
         raise WorkspaceError("another program keeps changing this repository's refs; stop it and try again")
 
+    def _take_up(self, far: Remote, again: list[str]) -> list[Move]:
+        merge = Merge(self._git, self._store, self._refs, self._notes, self._main)
+        moves, beaten = merge.moves(far)
+        if not beaten:
+            return moves
+        again[:] = dict.fromkeys([*again, *beaten])
+        # Two steps: the merged notes have to be in place before single records in them change.
+        self._refs.move([move for move in moves if move.ref != self._main])
+        return merge.supersede(beaten, {r.id: r for r in self.records()}) + [m for m in moves if m.ref == self._main]
+
+    def _name_lab(self) -> None:
+        """Before the first trial: whose numbers are already here, those belong to another clone of this lab."""
+        if self._git.run("config", "--local", "--get-all", LAB_KEY, ok=(0, 1)):
+            return
+        if self._refs.list(TAGS):
+            host = re.sub(r"[^a-z0-9]+", "-", platform.node().lower()).strip("-") or "lab"
+            self.lab = f"{host[:20].strip('-')}-{secrets.token_hex(2)}"
+        self._git.run("config", "--local", LAB_KEY, self.lab)
+
     def _commit(self, proposal: Proposal, changes: Changes, id: str) -> str:
         root = self._tree(proposal.base)
         edits: dict[bytes, Entry | None] = {}
@@ -337,6 +405,7 @@ class GitLedger:
 
     def _free_ids(self) -> Iterator[str]:
         if self._next is None:
+            self._name_lab()
             refs = self._refs.list(BRANCHES + self._id(""), TAGS + self._id(""))
             taken = [ref.rpartition("/")[2] for ref in refs if self._id(ref.rpartition("/")[2]) in ref]
             self._next = 1 + max((int(n) for n in taken if n.isdecimal()), default=-1)

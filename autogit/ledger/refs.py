@@ -14,8 +14,13 @@ from autogit.ledger.objects import ObjectStore
 from autogit.ledger.program import Git, GitFailedError
 
 NOTHING = "0" * 40
+EVERY = "*"
+"""In an intent: all refs."""
 _PATIENCE = 2.0
 """Seconds that another git's lock is waited for: it holds one for milliseconds."""
+
+_BRIEFLY = 0.3
+"""Seconds after which a lock that a dead transaction can have left is taken for its."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,13 @@ class Refs:
             self._trace("refs moved")
             self._intent.unlink()
 
+    def pack(self) -> None:
+        """Packs all refs into one file."""
+        with self._lock:
+            self._intent.write_text(json.dumps([EVERY]))
+            self._git.run("pack-refs", "--all", pass_fds=[self._lock.descriptor])
+            self._intent.unlink()
+
     def clear_stale_locks(self) -> None:
         """Removes the locks that a transaction left when it was killed. Nobody's but our own."""
         if not self._intent.exists():
@@ -84,8 +96,9 @@ class Refs:
                 return
             except ValueError:
                 refs = []  # killed while it was written: before anything was locked
-            for ref in [*refs, "HEAD", "packed-refs"] if refs else []:
-                _remove_stale(self._git.directory / f"{ref}.lock")
+            locks = [self._git.directory / f"{ref}.lock" for ref in [*refs, "HEAD", "packed-refs"] if refs]
+            _remove_stale([*(self._git.directory / "refs").rglob("*.lock"), *locks] if EVERY in refs else locks)
+            (self._git.directory / "packed-refs.new").unlink(missing_ok=True)
             self._intent.unlink()
 
     def _transact(self, moves: Sequence[Move]) -> None:
@@ -110,9 +123,10 @@ class Refs:
                 time.sleep(0.02)
 
 
-def _remove_stale(path: Path) -> None:
+def _remove_stale(locks: Sequence[Path]) -> None:
     """A person's git may have taken the same lock since; it gives it back by itself."""
-    deadline = time.monotonic() + 0.5
-    while path.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    path.unlink(missing_ok=True)
+    deadline = time.monotonic() + _BRIEFLY
+    while time.monotonic() < deadline and any(path.exists() for path in locks):
+        time.sleep(0.02)
+    for path in locks:
+        path.unlink(missing_ok=True)
