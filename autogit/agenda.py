@@ -43,12 +43,14 @@ class Work:
     curves: list[Curve] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     reproduce: str = ""
+    audited: bool = False
 
     def add(self, measured: Measured) -> None:
         """Takes in one more run."""
         self.runs.append(measured.run)
         self.logs.append(measured.log)
         self.reproduce = self.reproduce or measured.reproduce
+        self.audited |= measured.audited
         if measured.curve is not None:
             self.curves.append(measured.curve)
 
@@ -110,6 +112,17 @@ class Agenda:
             return self._claim(proposal)
         finally:
             self._pending.remove(proposal)
+
+    def preview(self, count: int) -> list[Proposal]:
+        """What would be proposed next, one after the other, without opening anything."""
+        with self._proposing:
+            try:
+                while len(self._pending) < count:
+                    self._pending.append(self._retry() or self._propose())
+            except NothingToPropose:
+                pass
+            proposals, self._pending = self._pending, []
+            return proposals
 
     def closed(self, trial: Trial) -> None:
         """The trial is no longer in work."""

@@ -203,6 +203,14 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Prune:
+    """Stops a run that cannot win, by comparing it with the incumbent's curve of the same seed."""
+
+    confidence: Annotated[float, Bounds(least=0, most=0.999)] = 0.95
+    """How sure to be that a stopped run would have lost. 0 lets every run finish."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoints:
     """What is kept of the runs' output folders."""
 
@@ -238,6 +246,7 @@ class Config:
     llm: tuple[Llm, ...] = ()
     """Language models, as [llm] or as several [[llm]]."""
     agent: Agent = Agent()
+    prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from autogit.agenda import Land, Work
 from autogit.config import Config
 from autogit.events import Observer, Ran
 from autogit.history import History
-from autogit.measurement import Measurement, Pruner
+from autogit.measurement import Measurement, Prune, Pruner
 from autogit.protocols import Evaluator, Judgement, Ledger, More, Proposer
 from autogit.records import Record, Trial, Verdict
 
@@ -32,8 +33,8 @@ class Rooms:
     history: History
     config_hash: str
     land: Land
-    prune: Callable[[Trial, int, Record], Pruner | None]
-    """(trial, seed, incumbent) -> a pruner of that run, where there is a curve to compare with."""
+    prune: Callable[[Trial, int, Record, int | None], Pruner | None]
+    """(trial, seed, incumbent, steps) -> the pruner of that run, where there is a curve to compare with."""
     words: Callable[[], Sequence[str]]
     """What the proposers have to say to the person since the last call."""
     certify: Callable[[Record], tuple[Record, More | Judgement] | None]
@@ -59,14 +60,12 @@ class Judging:
                 incumbent = None if trial.is_baseline else rooms.history.at(trial.base)
                 decision = rooms.evaluator.decide(work.runs, incumbent, rooms.history, work.lines)
             if isinstance(decision, Judgement):
-                return self._decided(decision, trial)
+                return self._decided(decision, work)
             for seed in decision.incumbent:
                 assert incumbent is not None
                 self.repeat(incumbent, seed, slot)
             for seed in decision.candidate:
-                current = None if incumbent is None else rooms.history[incumbent.id]
-                pruner = None if current is None else rooms.prune(trial, seed, current)
-                work.add(rooms.measurement.run(trial, seed, slot, self.timeout(), pruner))
+                work.add(rooms.measurement.run(trial, seed, slot, self.timeout(), self._prune(work, seed, incumbent)))
                 self._observer(Ran(trial, slot, work.runs[-1]))
                 if not work.runs[-1].status.counts:
                     break
@@ -101,6 +100,13 @@ class Judging:
             for seed in word.incumbent:
                 self.repeat(anchor, seed, slot)
 
+    def _prune(self, work: Work, seed: int, incumbent: Record | None) -> Prune | None:
+        # The first run only: who is still in the race after it has to be measured, and not by half a run.
+        if work.runs or incumbent is None or work.trial.operator in DECIDED:
+            return None
+        with self._turn:
+            return partial(self._rooms.prune, work.trial, seed, self._rooms.history[incumbent.id])
+
     def timeout(self) -> float | None:
         """Seconds after which a run has failed; None for the first baseline, of which nothing is known."""
         budget, baseline = self._rooms.config.budget, self._rooms.history.baseline
@@ -108,8 +114,10 @@ class Judging:
             return budget.timeout
         return TIMEOUT_FACTOR * max(run.seconds for run in baseline.runs) + budget.grace
 
-    def _decided(self, judgement: Judgement, trial: Trial) -> Judgement:
-        if trial.operator in DECIDED and judgement.verdict is Verdict.REJECTED:
+    def _decided(self, judgement: Judgement, work: Work) -> Judgement:
+        if work.audited:
+            judgement = replace(judgement, statistics={**judgement.statistics, "audited": 1.0})
+        if work.trial.operator in DECIDED and judgement.verdict is Verdict.REJECTED:
             reason = f"taken back, whatever it measures: {judgement.reason}"
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)
         return judgement

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from autogit import config as configuration
 from autogit.agenda import Landed
 from autogit.config import Config, ConfigFile
+from autogit.errors import WorkspaceError
 from autogit.events import Ended, Event, Observer, silent
 from autogit.history import History, Trend
 from autogit.ledger import GitLedger
@@ -126,6 +127,45 @@ class Lab:
             loop.measure_main()
             return loop.step(proposal=proposal)
 
+    def undo(self, number: int | str, observer: Observer = silent) -> Record:
+        """Takes an accepted change back: its revert lands on `main` as a trial of its own, whatever it measures.
+
+        Raises WorkspaceError where the trial is not an accepted change or later ones build on the same lines.
+        """
+        record, base = self.trial(number), self.ledger.main()
+        if not record.accepted or record.trial.is_baseline:
+            raise WorkspaceError(f"{record.trial.ref} is no accepted change: there is nothing on main to take back")
+        diff = self.ledger.revert(record.id, base)
+        if not diff:
+            why = "later changes touch the same lines" if diff is None else "main does not hold it any more"
+            raise WorkspaceError(f"{record.trial.ref} cannot be taken back: {why}")
+        proposal = Proposal(
+            base=base, diff=diff, title=f"Undo {record.trial.ref}: {record.trial.title}", proposer="person",
+            operator="undo", parents=(record.id,),
+        )  # fmt: skip
+        with self.ledger.lock():
+            loop = self._wire(self.config, observer, 1, 0)
+            loop.measure_main()
+            return loop.step(proposal=proposal)
+
+    def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
+        """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
+        return self._wire(self.config, silent, 1, seed).preview(count)
+
+    def reset(self) -> int:
+        """Puts everything that was learned away under a number, which is returned, and starts afresh. `main` stays."""
+        with self.ledger.lock():
+            return self._forget(self.ledger.put_away())
+
+    def reset_back(self, number: int | None = None) -> int:
+        """Returns to what was put away (under `number`, or last); what is there now is put away instead."""
+        with self.ledger.lock():
+            return self._forget(self.ledger.bring_back(number))
+
+    def _forget(self, number: int) -> int:
+        self.__dict__.pop("history", None)
+        return number
+
     @cached_property
     def _policy(self) -> Policy:
         from autogit.patch import Policy
@@ -149,6 +189,7 @@ class Lab:
         from autogit.measurement import Measurement
         from autogit.propose import portfolio
         from autogit.recipe import Recipe
+        from autogit.stopping import Stops
 
         jobs = job_count(config, jobs)
         cancel = threading.Event()
@@ -171,7 +212,7 @@ class Lab:
             history=self.history,
             config_hash=self.file.hash,
             land=self._land,
-            prune=lambda trial, seed, incumbent: None,
+            prune=Stops(config.prune, self.ledger, self.history),
             words=proposer.notices.take,
             certify=partial(due_certificate, config, self.history),
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
 from autogit.config import Config
 from autogit.errors import Interrupted, WorkspaceError
@@ -17,8 +18,19 @@ from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job,
 from autogit.recipe import Recipe
 from autogit.records import Curve, Run, Scalar, Trial
 
-Pruner = Callable[[int, float], Halt | None]
-"""Asked at each reported step whether the run may go on: (step, loss) -> Halt, or None."""
+
+class Pruner(Protocol):
+    """Asked at each reported step whether the run may go on."""
+
+    halt: Halt | None
+    """Its first verdict, also where the run was allowed to finish for an audit."""
+
+    def check(self, step: int, loss: float) -> Halt | None:
+        """Takes the loss reported at `step`; the run ends where a Halt comes back."""
+
+
+Prune = Callable[[int | None], Pruner | None]
+"""(steps of the run, where they are known) -> its pruner, where there is a curve to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Measured:
     log: str
     reproduce: str
     """The line that gives the run's numbers again."""
+    audited: bool = False
+    """Whether it would have been pruned, and was allowed to finish to see what pruning costs."""
 
 
 class Deaf:
@@ -57,7 +71,7 @@ class Watch:
             return halt
         self._tell(seconds)
         if halt is None and self._pruner is not None and loss is not None:
-            return self._pruner(step, loss)
+            return self._pruner.check(step, loss)
         return halt
 
 
@@ -85,7 +99,7 @@ class Measurement:
         self._masked: tuple[Path, ...] | None = None
         self._data = fingerprint(recipe.data) if recipe.data else ""
 
-    def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, pruner: Pruner | None = None) -> Measured:
+    def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, prune: Prune | None = None) -> Measured:
         """Trains `trial` from its commit with `seed` and evaluates what came of it.
 
         `timeout` in seconds. Raises Interrupted where the person stopped it.
@@ -102,12 +116,15 @@ class Measurement:
         checkout = self._ledger.checkout(trial.commit, slot)
         variables = self._executor.variables(slot, seed)
         job = self._recipe.train(checkout, out, seed, steps, variables, timeout, masked)
+        pruner = prune(steps) if prune else None
         watch = Watch(reading, pruner, lambda seconds: self._progress(trial, slot, seed, reading, seconds, steps))
         trained = self._execute(job, watch)
         evaluated = None
         if self._config.evaluate.command and (trained.succeeded or trained.ending is Ending.BUDGET):
             evaluated = self._aside(self._config.evaluate.command, trial, seed, slot, out)
-        return self._measured(seed, reading, trained, evaluated, line)
+        measured = self._measured(seed, reading, trained, evaluated, line)
+        audited = pruner is not None and pruner.halt is not None and trained.halt is None
+        return replace(measured, audited=audited)
 
     def out(self, trial: Trial, seed: int) -> Path:
         """The output folder of one run."""

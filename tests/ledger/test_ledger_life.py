@@ -23,7 +23,9 @@ def test_a_ledger_is_what_the_loop_expects(ledger: GitLedger) -> None:
 
 
 def test_an_open_trial_is_a_branch_with_its_facts_in_the_commit(ledger: GitLedger, repository: Path) -> None:
-    trial = propose(ledger, rationale="Twice.\n\nOr more.", parameters={"lr": 0.2, "betas": (0.9, 0.95)}, parents=("4",))
+    trial = propose(
+        ledger, rationale="Twice.\n\nOr more.", parameters={"lr": 0.2, "betas": (0.9, 0.95)}, parents=("4",)
+    )
     assert git(repository, "branch", "--list", "exp/*").strip() == "exp/0"
     assert "Autogit-Trial: 0" in git(repository, "log", "-1", "--format=%(trailers)", "exp/0")
     assert git(repository, "show", "exp/0:train.py") == "learning_rate = 0.2"
@@ -35,7 +37,10 @@ def test_closing_leaves_tags_notes_and_no_branch(ledger: GitLedger, repository: 
     trial = propose(ledger)
     ledger.close(verdict(trial), "the log\n", [curve()])
     assert git(repository, "branch", "--list", "exp/*") == ""
-    assert git(repository, "tag", "-n", "-l", "dead/*").split(None, 1)[1] == "Double the learning rate: rejected, val_loss 1.0"
+    assert (
+        git(repository, "tag", "-n", "-l", "dead/*").split(None, 1)[1]
+        == "Double the learning rate: rejected, val_loss 1.0"
+    )
     assert 'verdict = "rejected"' in git(repository, "notes", "show", "exp/0")
     assert git(repository, "cat-file", "-t", "exp/0") == "commit"
     assert ledger.log("0") == "the log\n"
@@ -89,11 +94,11 @@ def test_a_refused_proposal_whose_process_died_is_closed_by_the_next_loop(ledger
     check(again)
 
 
-def test_later_runs_change_the_means_and_only_those(ledger: GitLedger) -> None:
+def test_later_runs_join_a_record_and_leave_its_verdict_and_metrics(ledger: GitLedger) -> None:
     record = baseline(ledger)
     failed = Run(3, RunStatus.CRASHED, 1.0, None, {"val_loss": 99.0})
     extended = ledger.extend("0", [Run(2, RunStatus.COMPLETED, 2.0, 10, {"val_loss": 3.0}), failed], [curve()])
-    assert extended.metrics == {"val_loss": 2.0}
+    assert extended.metrics == record.metrics and len(extended.runs) == 3
     assert extended == ledger.record("0")
     assert extended.runs[0] == record.runs[0]
     assert ledger.curves("0") == (curve(),)

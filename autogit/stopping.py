@@ -1,0 +1,87 @@
+"""Which runs may be stopped early, and against what they are held: the pruning rule with what the lab knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from autogit.config import Prune
+from autogit.execute.pruning import Calibration, Course, Pruner, seed_noise
+from autogit.history import History
+from autogit.protocols import Revisions
+from autogit.records import Curve, Record, RunStatus, Trial
+
+CALIBRATED = 12
+"""Completed trials after which the rule is calibrated by what their gaps did."""
+RECENT = 40
+"""Trials, the latest first, whose curves are looked at: reading them must not take longer the more there are."""
+AUDIT = 10
+"""One stop in so many is allowed to finish, to see what the rule costs."""
+SCHEDULE = re.compile(r"^[+-](?![+-]{2}).*(?:schedul|warm_?up|decay|learning_rate_at|\bget_lr\b)", re.I | re.M)
+OBJECTIVE = re.compile(r"^[+-](?![+-]{2}).*(?:loss|cross_entropy|criterion|smoothing)", re.I | re.M)
+MONITOR = "monitor_loss"
+"""A curve of this name is measured in a way that a proposal does not redefine."""
+
+
+class Stops:
+    """Makes the pruner of a run from the curves in the ledger."""
+
+    def __init__(self, rule: Prune, revisions: Revisions, history: History) -> None:
+        self._rule = rule
+        self._revisions = revisions
+        self._history = history
+        self._curves: dict[tuple[str, str], tuple[Curve, ...]] = {}
+
+    def __call__(self, trial: Trial, seed: int, incumbent: Record, steps: int | None) -> Pruner | None:
+        """The pruner of a trial's first run; None where nothing may end it but divergence.
+
+        `steps` is the candidate's own budget, None where the incumbent's last step has to stand for it.
+        """
+        reference = self._course(incumbent, seed)
+        if self._rule.confidence == 0 or reference is None:
+            return None
+        diff = self._revisions.diff(trial.id)
+        if reference.curve.metric != MONITOR and OBJECTIVE.search(diff):
+            return None
+        pairs = self._pairs()
+        return Pruner(
+            reference,
+            steps or reference.total,
+            self._noise(),
+            Calibration(pairs) if len(pairs) >= CALIBRATED else None,
+            self._rule.confidence,
+            schedule_changed=bool(SCHEDULE.search(diff)),
+            audit=trial.number % AUDIT == 0,
+        )
+
+    def _pairs(self) -> tuple[tuple[Course, Course], ...]:
+        """(candidate, its incumbent) of the same seed, of recent trials that ran to their end."""
+        found = []
+        for record in list(self._history)[-RECENT:]:
+            incumbent = None if record.trial.is_baseline else self._history.at(record.trial.base)
+            for run in record.runs if incumbent else ():
+                own, other = self._course(record, run.seed), self._course(incumbent, run.seed) if incumbent else None
+                if own is not None and other is not None:
+                    found.append((own, other))
+                    break
+        return tuple(found)
+
+    def _noise(self) -> Callable[[float], float | None]:
+        """Noise between seeds at a share of a run, from the repeats of accepted trials."""
+        accepted = [record for record in self._history if record.accepted][-RECENT:]
+        groups = [
+            [course for run in record.runs if (course := self._course(record, run.seed)) is not None]
+            for record in accepted
+        ]
+        return lambda share: seed_noise(groups, share)
+
+    def _course(self, record: Record, seed: int) -> Course | None:
+        """The whole curve of a completed run."""
+        run = record.run(seed)
+        if run is None or run.status is not RunStatus.COMPLETED or not run.step:
+            return None
+        key = (record.id, f"{record.closed}/{len(record.runs)}")
+        if key not in self._curves:
+            self._curves[key] = self._revisions.curves(record.id)
+        curve = next((c for c in self._curves[key] if c.seed == seed and len(c.steps) > 1), None)
+        return None if curve is None else Course(curve, run.step)
