@@ -139,8 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         for start in range(0, len(step.text), step.piece):
             self._event(_chunk(step.text[start : start + step.piece]))
         if step.refusal:
-            self._event({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m",
-                         "choices": [{"index": 0, "delta": {"refusal": step.refusal}, "finish_reason": None}]})  # fmt: skip
+            self._event(_chunk("", refusal=step.refusal))
         if step.finish:
             self._event(_chunk("", step.finish))
         if step.usage is not None:
@@ -180,10 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def _chunk(text: str, finish: str | None = None) -> dict[str, Any]:
+def _chunk(text: str, finish: str | None = None, refusal: str | None = None) -> dict[str, Any]:
     return {
         "id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m",
-        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}],
+        "choices": [{"index": 0, "delta": {"content": text, "refusal": refusal}, "finish_reason": finish}],
     }  # fmt: skip
 
 

@@ -49,8 +49,8 @@ def told(record: Record, diff: str, log: str) -> str:
         + block(diff, "diff")
         + "\nand it ended so:\n\n"
         + block(f"{inline(record.reason, 300)}\n{useful(log)}\n", "log")
-        + "\nKeep the idea and mend the mistake. Answer with the whole change again, as a diff against the files above:\n"
-        "they do not have your earlier change.\n"
+        + "\nKeep the idea and mend the mistake. Make the whole change again, against the files above: they do\n"
+        "not have your earlier change.\n"
     )
 
 
