@@ -32,17 +32,18 @@ class Follower:
         accepted change never looks like a staged removal.
         """
         paths = {p: (a, b) for p, a, b in changed(self._store, self._tree(old), self._tree(new))}
+        if (self._checkout.directory / "index.lock").exists():
+            raise CheckoutBusyError(
+                f"main moved to {new[:10]}, but another git command is at work in {self._checkout.root}: "
+                "its files follow later"
+            )
         try:
             self._run("update-index", "-q", "--refresh", ok=(0, 1))
             self._adopt({p: b for p, (_, b) in paths.items()})
             self._run("read-tree", "-m", "-u", old, new)
             return ""
-        except GitFailedError as error:
-            if "index.lock" in error.stderr:
-                raise CheckoutBusyError(
-                    f"main moved to {new[:10]}, but another git command is at work in {self._checkout.root}: "
-                    "its files follow later"
-                ) from None
+        except GitFailedError:
+            pass
         self._move_index(paths)
         dirty = self._dirty(list(paths))
         shown = ", ".join(map(_shown, dirty[:5])) or "a merge or an untracked file in the way"

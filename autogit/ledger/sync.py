@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import attachments, commits, message, note, notes
+from autogit.ledger import attachments, commits, note, notes
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.ending import DEAD, ending
 from autogit.ledger.objects import ObjectStore, edit, walk
@@ -61,8 +61,9 @@ class Remote:
             self._remember(specs)
         specs += [f"+{self._main}:{self.fetched(self._main)}"] if there else []
         specs += ["refs/tags/exp/*:refs/tags/exp/*", "refs/tags/dead/*:refs/tags/dead/*"] if trials else []
-        options = ("--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-maintenance",
-                   "--no-recurse-submodules", "--quiet")  # fmt: skip
+        # All or nothing: another lab's trials must not come in beside the ones whose numbers are taken here.
+        options = ("--atomic", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-maintenance",
+                   "--no-recurse-submodules")  # fmt: skip
         try:
             self._person("fetch", *options, self._name, *specs)
         except GitFailedError as error:
@@ -78,7 +79,7 @@ class Remote:
         specs = [f"{ref}:{ref}" for ref in refs]
         specs += ["refs/tags/exp/*:refs/tags/exp/*", "refs/tags/dead/*:refs/tags/dead/*"] if trials else []
         try:
-            self._person("push", "--atomic", "--quiet", "--no-signed", "--recurse-submodules=no", self._name, *specs)
+            self._person("push", "--atomic", "--no-signed", "--recurse-submodules=no", self._name, *specs)
         except GitFailedError as error:
             if any(word in error.stderr for word in ("fetch first", "non-fast-forward", "cannot lock", "stale info")):
                 raise PushRefusedError(f"{self._name} moved meanwhile: {error.stderr.strip()}") from None
@@ -167,9 +168,7 @@ class Merge:
         return [Move(self._main, ours, merged)], beaten
 
     def _merged(self, tree: str | None, ours: str, theirs: str, words: str) -> str:
-        return commits.add(
-            self._store, tree or self._store.add_tree({}), [ours, theirs], message.one_line(words) + "\n"
-        )
+        return commits.add(self._store, tree or self._store.add_tree({}), [ours, theirs], f"{words}\n")
 
     def _contains(self, commit: str, ancestor: str) -> bool:
         try:

@@ -1,6 +1,6 @@
 """A small loop on a ledger, to be killed. Prints what is closed, so that whoever kills it knows what must be there.
 
-    driver.py FOLDER COUNT [DEADLY]     kills its whole group at the DEADLY-th step of a write
+driver.py FOLDER COUNT [DEADLY]     kills its whole group at the DEADLY-th step of a write
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def main(folder: Path, count: int, deadly: int = 0) -> None:
             baseline = not ledger.records()
             proposal = Proposal(base, "", "Baseline", BASELINE, BASELINE)
             if not baseline:
-                proposal = Proposal(base, "", f"Try {turn}", "hand", "number", raw="?", refused="" if turn % 5 else "why")
+                proposal = Proposal(
+                    base, "", f"Try {turn}", "hand", "number", raw="?", refused="" if turn % 5 else "why"
+                )
             change = {"train.py": b"learning_rate = %d\n" % turn, f"new/{turn}.py": b"x = 1\n"}
             trial = again[0] if again else ledger.open(proposal, {} if baseline else change)
             accepted = trial.is_baseline or (turn % 2 == 1 and trial.base == base)

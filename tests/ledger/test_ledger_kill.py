@@ -32,7 +32,9 @@ def survives(repository: Path, closed: list[str], earlier_main: str) -> None:
     assert set(closed) <= {record.id for record in again.records()}, "a closed trial is lost"
     assert (repository / "mine.txt").read_text() == "not committed"
     assert staged(repository) == "", "the checkout has staged reversals"
-    assert (repository / "train.py").read_bytes() == again.read(again.main(), "train.py"), "the files did not follow main"
+    assert (repository / "train.py").read_bytes() == again.read(again.main(), "train.py"), (
+        "the files did not follow main"
+    )
     again.close_processes()
 
 

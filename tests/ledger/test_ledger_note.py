@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogit.ledger import attachments, note
@@ -50,6 +50,7 @@ def test_a_persons_words_survive_any_rewriting(records: list[Record], before: st
     assert note.words(note.write(text, [])) == f"{before}\n{after}\n"
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(RECORDS, max_size=3, unique_by=lambda r: r.id), st.lists(RECORDS, max_size=3, unique_by=lambda r: r.id))
 def test_joining_loses_nothing_and_can_be_repeated(ours: list[Record], theirs: list[Record]) -> None:
     both = note.join(note.write("mine\n", ours), note.write("yours\n", theirs))

@@ -1,0 +1,194 @@
+"""What the ledger costs a trial, at few and at many trials, beside plain git and `dvc exp run`.
+
+    python benchmarks/ledger.py [--trials 10000] [--repeat 60]
+
+Every lab is real: the trials are made by the ledger itself, only without syncing each one to the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from autogit.config import load
+from autogit.ledger import GitLedger
+from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
+
+CURVE = Curve(1, "loss", tuple(range(0, 400, 10)), tuple(4.0 / (1 + i) for i in range(40)))
+LOG = "".join(f"step {i} loss {4 / (1 + i):.4f}\n" for i in range(100))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=10_000, help="trials in the large lab")
+    parser.add_argument("--repeat", type=int, default=60, help="trials that are timed")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="autogit-bench-") as name:
+        small, large = Path(name, "small"), Path(name, "large")
+        per_trial = {}
+        for folder, count in ((small, 10), (large, options.trials)):
+            ledger = make(folder)
+            with unsynced():
+                seconds = timed(lambda ledger=ledger, count=count: [trial(ledger, i) for i in range(count)])
+            print(f"{count} trials made in {seconds:.1f} s without syncing")
+            per_trial[count] = [timed(lambda ledger=ledger, i=i: trial(ledger, i)) for i in range(options.repeat)]
+            shown = sorted(per_trial[count])
+            print(
+                f"  a trial's git work: median {1e3 * median(shown):.1f} ms, p90 {1e3 * shown[len(shown) * 9 // 10]:.1f} ms"
+            )
+            ledger.close_processes()
+        ratio = median(per_trial[options.trials]) / median(per_trial[10])
+        print(f"  {options.trials} trials against 10: {ratio:.2f} times")
+        read(large, options.trials)
+        porcelain(Path(name, "porcelain"), options.repeat)
+        dvc(Path(name, "dvc"))
+
+
+def make(folder: Path) -> GitLedger:
+    """A lab with its baseline."""
+    folder.mkdir()
+    (folder / "train.py").write_text("learning_rate = 0.1\n" + "# a line of code\n" * 150)
+    (folder / "model.py").write_text("# a line of code\n" * 200)
+    (folder / ".autoresearch.toml").write_text('[train]\ncommand = "true"\n')
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "Start")
+    ledger = GitLedger(load(folder / ".autoresearch.toml"), lambda path: path.endswith(".py"))
+    opened = ledger.open(Proposal(ledger.main(), "", "Baseline", BASELINE, BASELINE), {})
+    ledger.close(record(opened.id, opened, Verdict.ACCEPTED), LOG, [CURVE])
+    return ledger
+
+
+def trial(ledger: GitLedger, number: int) -> None:
+    """One rejected trial: open, check out, close."""
+    text = f"learning_rate = {number}\n".encode() + b"# a line of code\n" * 150
+    proposal = Proposal(ledger.main(), "", f"Set the learning rate to {number}", "hyperparameters", "learning_rate")
+    opened = ledger.open(proposal, {"train.py": text})
+    ledger.checkout(opened.commit, 0)
+    ledger.close(record(opened.id, opened, Verdict.REJECTED), LOG, [CURVE])
+
+
+def record(id: str, opened: object, verdict: Verdict) -> Record:
+    metrics = {"val_loss": 2.8713, "perplexity": 17.66, "throughput_tokens_per_sec": 51234.5, "peak_memory_mb": 812.0}
+    run = Run(1, RunStatus.COMPLETED, 6.31, 400, metrics)
+    environment = {
+        "device": "cpu",
+        "threads": 2,
+        "python": "3.11.2",
+        "torch": "2.13.0",
+        "data": "9f2c0ab1",
+        "config": "77",
+    }
+    return Record(opened, verdict, "val_loss 2.8713 is 0.0389 above exp/0 (z = 3.4)", metrics, (run,), environment,  # type: ignore[arg-type]
+                  "python train.py --seed 1", statistics={"effect": 0.0389, "z": 3.4})  # fmt: skip
+
+
+def read(folder: Path, count: int) -> None:
+    file = load(folder / ".autoresearch.toml")
+    opening = timed(lambda: GitLedger(file, lambda path: True).close_processes())
+    ledger = GitLedger(file, lambda path: True)
+    loading = min(timed(ledger.records) for _ in range(3))
+    print(f"{len(ledger.records())} records: lab opened in {opening:.2f} s, loaded in {loading:.2f} s")
+    print(f"git log --notes -20: {1e3 * timed(lambda: git(folder, 'log', '--notes', '-20', '--tags')):.0f} ms")
+    print(f".git before packing: {size(folder):.1f} MB")
+    seconds = timed(lambda: ledger.gc())
+    print(
+        f".git after packing ({seconds:.1f} s): {size(folder):.1f} MB, {1000 * size(folder) / count:.2f} MB per 1,000 trials"
+    )
+    print(f"records loaded after packing in {min(timed(ledger.records) for _ in range(3)):.2f} s")
+    clone = folder.with_name("clone")
+    seconds = timed(lambda: git(folder.parent, "clone", "-q", f"file://{folder}", str(clone)))
+    seconds += timed(lambda: git(clone, "fetch", "-q", "origin", "refs/notes/*:refs/notes/*"))
+    theirs = GitLedger(load(clone / ".autoresearch.toml"), lambda path: True)
+    print(f"clone with notes: {seconds:.1f} s, {len(theirs.records())} records in it")
+    theirs.close_processes()
+    ledger.close_processes()
+
+
+def porcelain(folder: Path, repeat: int) -> None:
+    """What the same takes with one git command for each step."""
+    ledger = make(folder)
+    ledger.close_processes()
+    note = "\n".join(f"line {i} of a record" for i in range(25))
+
+    def one(number: int) -> None:
+        name = f"x/{number}"
+        git(folder, "checkout", "-q", "-b", name, "main")
+        (folder / "train.py").write_text(f"learning_rate = {number}\n")
+        git(folder, "commit", "-q", "-a", "-m", "Change")
+        for ref in ("commits", "logs", "curves"):
+            git(folder, "notes", "--ref", ref, "add", "-m", note)
+        git(folder, "tag", f"y/{number}")
+        git(folder, "tag", "-a", "-m", "why", f"z/{number}")
+        git(folder, "checkout", "-q", "main")
+        git(folder, "branch", "-q", "-D", name)
+
+    print(
+        f"plain git commands: median {1e3 * median([timed(lambda i=i: one(i)) for i in range(repeat)]):.1f} ms a trial"
+    )
+
+
+def dvc(folder: Path) -> None:
+    program = shutil.which("dvc", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        print("dvc exp run: left out, dvc is not installed (pip install dvc)")
+        return
+    folder.mkdir()
+    (folder / "train.py").write_text("pass\n")
+    (folder / "params.yaml").write_text("lr: 0\n")
+    (folder / "dvc.yaml").write_text("stages:\n  train:\n    cmd: 'true'\n    deps: [train.py]\n    params: [lr]\n")
+    git(folder, "init", "-q", "-b", "main")
+    subprocess.run([program, "init", "-q"], cwd=folder, check=True)
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "Start")
+
+    def one(number: int) -> None:
+        subprocess.run([program, "exp", "run", "-q", "-S", f"lr={number}"], cwd=folder, check=True, capture_output=True)
+
+    print(f"dvc exp run: median {1e3 * median([timed(lambda i=i: one(i + 1)) for i in range(5)]):.0f} ms a trial")
+
+
+@contextmanager
+def unsynced() -> Iterator[None]:
+    """Makes a lab quickly: what is lost in a power cut is a benchmark's."""
+    sync = os.fsync
+    os.fsync = lambda file: None
+    try:
+        yield
+    finally:
+        os.fsync = sync
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def size(folder: Path) -> float:
+    """Megabytes of `.git`, as the disk counts them, without the lab's private folder."""
+    said = subprocess.run(
+        ["du", "-sk", "--exclude=autogit", ".git"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return int(said.stdout.split()[0]) / 1000
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *arguments],
+        cwd=folder, capture_output=True, check=True,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Two labs, one plain remote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import git
+
+from autogit.errors import WorkspaceError
+from autogit.ledger import GitLedger
+from autogit.records import Verdict
+
+from .conftest import CONFIG, baseline, open_lab, propose, verdict
+from .invariants import check, staged
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
+    return tmp_path / "remote.git"
+
+
+@pytest.fixture
+def first(repository: Path, remote: Path) -> GitLedger:
+    (repository / ".autoresearch.toml").write_text(CONFIG)
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "Configure")
+    git(repository, "remote", "add", "origin", str(remote))
+    ledger = open_lab(repository)
+    baseline(ledger)
+    ledger.close(verdict(propose(ledger, "learning_rate = 0.9\n")), "log of 1", [])
+    ledger.sync("origin")
+    return ledger
+
+
+@pytest.fixture
+def second(first: GitLedger, remote: Path, tmp_path: Path) -> GitLedger:
+    git(tmp_path, "clone", "-q", str(remote), "clone")
+    ledger = open_lab(tmp_path / "clone")
+    assert ledger.sync("origin").received == 2
+    return ledger
+
+
+def test_a_clone_and_a_sync_are_a_whole_lab_with_a_name_of_its_own(first: GitLedger, second: GitLedger) -> None:
+    assert second.records() == first.records()
+    assert second.log("1") == "log of 1"
+    trial = propose(second)
+    assert trial.id.endswith("/0") and trial.id == f"{second.lab}/0"
+    second.close(verdict(trial), "log", [])
+    assert open_lab(second.root).lab == second.lab
+    assert propose(first).id == "2"
+    check(first)
+
+
+def test_both_work_at_once_and_nothing_is_lost_or_doubled(first: GitLedger, second: GitLedger) -> None:
+    for ledger in (first, second):
+        ledger.close(verdict(propose(ledger, "learning_rate = 0.7\n")), "log", [])
+        ledger.extend("0", [verdict(propose(ledger)).runs[0]], [])
+    for ledger in (first, second, first, second, first):
+        ledger.sync("origin")
+    assert first.records() == second.records()
+    assert len(first.records()) == 4
+    tips = [
+        git(ledger.root, "for-each-ref", "refs/notes", "refs/autogit", "refs/heads/main") for ledger in (first, second)
+    ]
+    assert tips[0] == tips[1]
+    first.sync("origin")
+    assert git(first.root, "for-each-ref", "refs/notes", "refs/autogit", "refs/heads/main") == tips[0], "repeating adds"
+    check(first)
+
+
+def test_an_accepted_trial_of_the_other_side_moves_main_here(first: GitLedger, second: GitLedger) -> None:
+    trial = propose(second)
+    second.close(verdict(trial, Verdict.ACCEPTED), "log", [])
+    second.sync("origin")
+    first.sync("origin")
+    assert first.main() == trial.commit
+    assert (first.root / "train.py").read_text() == "learning_rate = 0.2\n"
+    assert staged(first.root) == ""
+    check(first)
+
+
+def test_main_moved_on_both_sides(first: GitLedger, second: GitLedger) -> None:
+    ours, theirs = propose(first, "learning_rate = 0.3\n"), propose(second, "learning_rate = 0.4\n")
+    first.close(verdict(ours, Verdict.ACCEPTED), "log", [])
+    second.close(verdict(theirs, Verdict.ACCEPTED), "log", [])
+    second.sync("origin")
+    before = first.main()
+    synced = first.sync("origin")
+    assert synced.again == (ours.id,)
+    assert first.record(ours.id).verdict is Verdict.SUPERSEDED
+    assert first.read(first.main(), "train.py") == b"learning_rate = 0.4\n"
+    assert (first.root / "train.py").read_text() == "learning_rate = 0.4\n"
+    check(first, before)
+    second.sync("origin")
+    assert second.main() == first.main()
+    assert second.record(ours.id).verdict is Verdict.SUPERSEDED
+    check(second, theirs.commit)
+
+
+def test_a_persons_commit_on_one_side_is_merged_by_the_person(first: GitLedger, second: GitLedger) -> None:
+    git(first.root, "commit", "-q", "--allow-empty", "-m", "mine")
+    second.close(verdict(propose(second), Verdict.ACCEPTED), "log", [])
+    second.sync("origin")
+    before = first.main()
+    with pytest.raises(WorkspaceError, match="git merge"):
+        first.sync("origin")
+    assert first.main() == before
+
+
+def test_tags_can_be_left_out(first: GitLedger, remote: Path) -> None:
+    first.close(verdict(propose(first)), "log", [])
+    first.sync("origin", trials=False)
+    assert git(remote, "tag", "-l", "exp/*").split() == ["exp/0", "exp/1"]
+    assert "exp/2" not in git(remote, "tag")
+
+
+def test_two_labs_without_a_name_are_not_mixed(
+    first: GitLedger, remote: Path, repository: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "stranger")
+    git(tmp_path / "stranger", "pull", "-q", str(remote), "main")
+    stranger = open_lab(tmp_path / "stranger")
+    stranger.close(verdict(propose(stranger)), "log", [])
+    stranger.close(verdict(propose(stranger)), "log", [])
+    before = git(remote, "for-each-ref")
+    with pytest.raises(WorkspaceError, match="name of their own"):
+        stranger.sync(str(remote))
+    assert git(remote, "for-each-ref") == before
+
+
+def test_a_remote_that_is_not_there(first: GitLedger) -> None:
+    with pytest.raises(WorkspaceError, match="nowhere"):
+        first.sync("/nowhere")
+
+
+def test_plain_fetches_bring_notes_beside_ours(second: GitLedger, first: GitLedger) -> None:
+    before = git(second.root, "for-each-ref", "refs/notes")
+    first.close(verdict(propose(first)), "log", [])
+    first.sync("origin")
+    git(second.root, "fetch", "-q")
+    assert git(second.root, "for-each-ref", "refs/notes") == before
+
+
+def test_old_logs_go_when_the_person_asks(first: GitLedger) -> None:
+    for _ in range(3):
+        first.close(verdict(propose(first)), "log", [])
+    assert first.gc(keep=2) == 2
+    assert [first.log(str(n)) for n in range(5)] == ["step 1 loss 1.0\n", "", "", "log", "log"]
+    assert len(first.records()) == 5
+    assert git(first.root, "count-objects").startswith("0 objects")
+    assert not list((first.root / ".git" / "refs" / "tags").rglob("*[0-9]"))
+    assert open_lab(first.root).records() == first.records()
