@@ -28,14 +28,16 @@ def confine(plan: Plan) -> None:
     Path("/proc/self/oom_score_adj").write_text("1000")
     if not plan.confined:
         return
-    _drop_capabilities()
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    if plan.fence is not None:
-        from autogit.execute.landlock import restrict
-        from autogit.execute.seccomp import forbid
+    if plan.fence is None:
+        _give_up_privileges()
+        return
+    from autogit.execute import landlock, loopback, seccomp
 
-        restrict(plan.fence)
-        forbid(network=not plan.fence.network)
+    # Without a namespace of its own there is no network at all, not even between the workers of one run.
+    closed = not plan.fence.network and not loopback.enter()
+    _give_up_privileges()
+    landlock.restrict(plan.fence)
+    seccomp.forbid(network=closed)
 
 
 def _lower(limit: int, value: int) -> None:
@@ -45,13 +47,14 @@ def _lower(limit: int, value: int) -> None:
     resource.setrlimit(limit, (value, value))
 
 
-def _drop_capabilities() -> None:
-    """Root without its powers: it cannot set the clock, mount, or load anything."""
+def _give_up_privileges() -> None:
+    """Root without its powers: it cannot set the clock, mount, or load anything, nor get them back."""
     capability = 0
     while _prctl(_PR_CAPBSET_DROP, capability, needed=False):
         capability += 1
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     _call("capset", header, (ctypes.c_uint32 * 6)())
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def _prctl(option: int, value: int, needed: bool = True) -> bool:

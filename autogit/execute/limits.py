@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from autogit.execute.scratch import written
-from autogit.execute.tree import descendants, shared_out
+from autogit.execute.tree import descendants, shared_out, tasks_of
 
 GB = 10**9
 _LOOK = 0.1
@@ -17,6 +19,8 @@ _LOOK = 0.1
 _LOOK_AT_DISK = 0.5
 """and at the disk; longer where a look is slow, so that looking takes at most 2% of one core."""
 _SHARE = 50
+_THREADS = 8
+"""For each process that is allowed, threads that are."""
 _RESERVE = 256 * 1024 * 1024
 """Bytes that are left free on the disk: git has to write the verdict, even on a run that filled it."""
 
@@ -30,6 +34,15 @@ class Limits:
     processes: int
     disk: int
     """Bytes that it may add to its folders."""
+
+    @property
+    def tasks(self) -> int | None:
+        """What RLIMIT_NPROC is set to: a wall behind `processes`, for what grows faster than it can be looked at.
+
+        It counts all that the user runs, and threads too; the kernel does not hold root to it.
+        """
+        user = os.getuid()
+        return tasks_of(user) + _THREADS * self.processes if user and sys.platform == "linux" else None
 
 
 class Gauge:

@@ -27,7 +27,7 @@ class Tier(Protocol):
 
 
 class LandlockTier:
-    """An allow-list of paths by Landlock, no network by seccomp; what a user may do needs no privilege to give up.
+    """An allow-list of paths by Landlock, the network closed by a namespace or by seccomp; neither needs a privilege.
 
     Weaker than bubblewrap: names outside the list can be guessed at, protected files in the checkout are only
     checked afterwards, /dev/shm is everyone's, and Unix sockets that lie in a readable folder can be spoken to.

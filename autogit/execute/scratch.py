@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,14 +61,9 @@ def written(folders: Iterable[Path]) -> int:
 
 
 def _remove(folder: Path) -> None:
-    def open_up(function: Callable[[str], object], path: str, _: object) -> None:
-        for place in (Path(path).parent, Path(path)):
-            if not place.is_symlink() and place.exists():
-                place.chmod(stat.S_IRWXU)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink(missing_ok=True)
-
-    shutil.rmtree(folder, onerror=open_up)
+    for place, _, _ in os.walk(folder):
+        # From above, before it is entered: a folder may have been left that cannot be listed.
+        for entry in Path(place).iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                entry.chmod(stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)

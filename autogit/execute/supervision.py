@@ -37,7 +37,7 @@ def supervise(
         seal = Seal(job.checkout, job.protected)
         shared = [own.shared] if own.shared else []
         gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
-        keeping.start(tier.plan(job, own))
+        keeping.start(replace(tier.plan(job, own), tasks=limits.tasks))
         execution = Supervision(job, gauge, keeping, monitor, cancel).watch(most)
     broken = seal.broken()
     if not broken or execution.ending is Ending.CANCELLED:
