@@ -71,7 +71,9 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         facts = json.loads(header.pop("__metadata__")["facts"])
         tensors = {name: _array(entry, memoryview(content)[8 + length :]) for name, entry in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path.name} holds something else than tensors ({type(error).__name__}: {error})") from None
+        raise CheckpointError(
+            f"{path.name} holds something else than tensors ({type(error).__name__}: {error})"
+        ) from None
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path.name} has no table of facts")
     return tensors, facts

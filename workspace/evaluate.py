@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import secrets
 import subprocess
 import sys
@@ -47,12 +48,14 @@ class Model:
     """One process that runs the trial's model. It starts at once; asking waits for it."""
 
     def __init__(self, out: Path, folder: str) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("model_server.py"), out, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            # Two of these share the cores: threads that spin while they wait would take them from the other.
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
         )
 
     def __enter__(self) -> Model:
@@ -167,7 +170,8 @@ def main() -> None:
             hidden = model.text_hidden and fresh.text_hidden
             loss = score(model, fresh, windows(text, context))
         except (Refused, checkpoint.CheckpointError) as error:
-            sys.exit(print(f"refused: {error}") or 1)
+            print(f"refused: {error}")
+            sys.exit(1)
     print(f"val_loss: {loss:.6f}")
     print(f"perplexity: {math.exp(loss):.6f}")
     print(f"bits_per_byte: {loss / math.log(2):.6f}")

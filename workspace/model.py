@@ -86,10 +86,9 @@ class GPT(nn.Module):
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
 
     def forward(self, idx):
-        """Scores (B, T, vocab_size) of what follows each position of idx (B, T), from that position and those before."""
-        B, T = idx.shape
-        assert T <= self.config.block_size, f"{T} bytes do not fit in a context of {self.config.block_size}"
-        positions = torch.arange(T, device=idx.device)
+        """Scores (B, T, vocab_size) of what follows each byte of idx (B, T), from it and those before it."""
+        assert idx.size(1) <= self.config.block_size, f"context {self.config.block_size} is below {idx.size(1)} bytes"
+        positions = torch.arange(idx.size(1), device=idx.device)
         x = self.wte(idx) + self.wpe(positions)
         x = self.dropout(x)
         for block in self.blocks:

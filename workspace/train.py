@@ -1,6 +1,6 @@
 """Trains the GPT of model.py on bytes.
 
-    python train.py --seed 1 --steps 300 --out out
+    python train.py --seed 1 --steps 200 --out out
 
 Prints `step N loss X monitor Y` lines and a closing block of `key: value` lines, and leaves a checkpoint in --out,
 which evaluate.py measures. One process, one device: a GPU where there is one, with a model that is worth it.
@@ -30,7 +30,7 @@ block_size = 64  # context in bytes
 dropout = 0.0  # a run sees no byte twice
 
 # Optimisation
-batch_size = 16  # sequences in a step
+batch_size = 8  # sequences in a step
 learning_rate = 1e-3  # constant after the warmup
 warmup_steps = 10  # linear, from nothing
 weight_decay = 0.01
@@ -43,7 +43,7 @@ compile_on_gpu = False  # pays off in runs of several minutes
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--seed", type=int, default=1)
-parser.add_argument("--steps", type=int, default=300, help="the budget: optimizer steps")
+parser.add_argument("--steps", type=int, default=200, help="the budget: optimizer steps")
 parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the checkpoint")
 parser.add_argument("--data", default="", metavar="DIR", help="train on the files of this folder instead")
 options = parser.parse_args()

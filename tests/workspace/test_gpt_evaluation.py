@@ -1,0 +1,119 @@
+"""The evaluator: right for an honest model, and not to be fooled by others."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from workspace.gpt import Trained, python, values
+
+Spoil = Callable[[str, str], Trained]
+
+PEEKS = "logits = logits + 50 * F.one_hot(idx.roll(-1, 1), 256)"
+MEMORY = """
+            if not hasattr(self, "seen"):
+                self.seen = {}
+            if idx.size(1) == self.config.block_size:
+                for row, sequence in enumerate(idx.tolist()):
+                    if tuple(sequence) in self.seen:
+                        logits[row, :, 32] += 1.0
+                    self.seen[tuple(sequence)] = True
+"""
+
+
+def evaluate(trained: Trained, *arguments: str) -> tuple[int, str]:
+    done = python(trained.folder, "evaluate.py", "--out", trained.out, *arguments)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_agrees_with_an_independent_calculation(spoiled: Spoil, trained: Trained, modules: SimpleNamespace) -> None:
+    noisy = spoiled("return logits", 'print("val_loss: 0.001", flush=True)\n        return logits')
+    status, output = evaluate(noisy, "--seed", "1")
+    tensors, facts = modules.checkpoint.load(trained.out / modules.checkpoint.FILENAME)
+    model = modules.model.GPT(modules.model.GPTConfig(**facts["model"]))
+    model.load_state_dict({name: torch.tensor(array) for name, array in tensors.items()})
+    text = torch.tensor(modules.evaluate.windows(modules.data.load("validation"), facts["model"]["block_size"])).long()
+    with torch.no_grad():
+        loss = cross_entropy(model.eval()(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten()).item()
+    assert status == 0 and "0.001" not in output
+    found = values(output)
+    assert float(found["val_loss"]) == pytest.approx(loss, abs=1e-5)
+    assert float(found["perplexity"]) == pytest.approx(math.exp(loss), rel=1e-4)
+    assert float(found["bits_per_byte"]) == pytest.approx(loss / math.log(2), rel=1e-4)
+    assert values(evaluate(noisy, "--audit")[1])["val_loss"] != found["val_loss"]
+    assert int(found["num_params"]) == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("is_causal=True", "is_causal=False", "sees the future"),
+        # Honest to a single sequence, as a probe would send it.
+        ("return logits", f"if idx.size(0) > 1:\n            {PEEKS}\n        return logits", "sees the future"),
+        ("return logits", f"if True:{MEMORY}\n        return logits", "remembers"),
+        pytest.param("return logits", f"{PEEKS}\n        return logits", "sees the future", marks=pytest.mark.slow),
+        pytest.param("return logits", "return logits * float('nan')", "not finite", marks=pytest.mark.slow),
+        pytest.param("return logits", "return logits[:, :, :128]", "scores of shape", marks=pytest.mark.slow),
+    ],
+    ids=["attends-to-the-future", "behaves-when-probed", "remembers", "adds-the-label", "nan", "half-a-vocabulary"],
+)  # fmt: skip
+def test_refuses_what_is_no_language_model(spoiled: Spoil, old: str, new: str, reason: str) -> None:
+    status, output = evaluate(spoiled(old, new))
+    assert status == 1 and output.startswith("refused: ") and reason in output
+    assert "val_loss" not in output
+
+
+def test_a_model_cannot_read_what_it_is_scored_on(spoiled: Spoil, modules: SimpleNamespace, tmp_path: Path) -> None:
+    path = modules.data.files()["validation"][0]
+    status, output = evaluate(spoiled("return logits", f"open({str(path)!r}).read()\n        return logits"))
+    if status == 0 and values(output)["text_hidden"] == "0":
+        pytest.skip("no Landlock on this system")
+    assert status == 1 and "PermissionError" in output
+
+
+def test_refuses_a_checkpoint_that_is_not_this_trials(copy: Path, trained: Trained) -> None:
+    assert evaluate(trained, "--seed", "2") == (1, "refused: the checkpoint is of seed 1, not of 2\n")
+    (copy / "train.py").open("a").write("# another trial\n")
+    stale = Trained(copy, trained.out, "", "")
+    assert evaluate(stale) == (1, "refused: the checkpoint was made by other code than this\n")
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (Path("exploded"),)
+
+
+def test_refuses_code_and_ruins_in_place_of_a_checkpoint(
+    copy: Path, trained: Trained, tmp_path: Path, modules: SimpleNamespace
+) -> None:
+    name = modules.checkpoint.FILENAME
+    good = (trained.out / name).read_bytes()
+    for content in (pickle.dumps(Bomb()), good[: len(good) // 2], b"", (2**40).to_bytes(8, "little") + b"{}"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(modules.checkpoint.CheckpointError):
+            modules.checkpoint.load(tmp_path / name)
+    torch.save({"weights": Bomb()}, tmp_path / name)
+    status, output = evaluate(Trained(copy, tmp_path, "", ""))
+    assert status == 1 and output.startswith("refused: ")
+    assert not list(tmp_path.rglob("exploded"))
+    status, output = evaluate(Trained(copy, copy, "", ""))
+    assert (status, output) == (1, f"refused: {name} cannot be read: No such file or directory\n")
+
+
+def test_checkpoints_come_back_as_they_were(modules: SimpleNamespace, tmp_path: Path) -> None:
+    weight = torch.randn(3, 5)
+    half = torch.ones(2, dtype=torch.bfloat16)
+    tensors = {"a": weight, "tied": weight, "turned": weight.T, "b": torch.arange(4), "half": half}
+    modules.checkpoint.save(tmp_path / "x", tensors, {"seed": 7})
+    loaded, facts = modules.checkpoint.load(tmp_path / "x")
+    assert facts["seed"] == 7
+    assert all(np.array_equal(loaded[name], tensor.float().numpy()) for name, tensor in tensors.items())
+    assert modules.checkpoint.parameters({n: loaded[n] for n in ("a", "tied")}) == 15

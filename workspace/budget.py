@@ -1,0 +1,103 @@
+"""Turns a budget of training compute into the number of steps that a trial's own code may make.
+
+    python budget.py --flops 8e10       prints steps: N
+
+Runs a few steps of train.py in a process of its own and counts the multiplications and additions of every matrix
+product, convolution and attention in them, forward, backward and in the optimizer. What is not counted (norms,
+activations, copies) costs time all the same: the supervisor's time limit is for that. The monitor is not charged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROBED_STEPS = 8
+"""A schedule over a run (of lengths, of batch sizes) is sampled at so many places."""
+LEAST_STEPS, MOST_STEPS = 10, 20_000
+
+
+def flops_per_step(folder: str = "") -> float:
+    """FLOPs of one step of train.py as it lies here, a mean over a short run. Raises RuntimeError where it fails."""
+    receiving, sending = os.pipe()
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as out:
+        child = subprocess.Popen(
+            [sys.executable, __file__, "--count", str(sending), "--out", out, "--data", folder],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=[sending],
+            env={**os.environ, "TORCHDYNAMO_DISABLE": "1"},
+        )
+        os.close(sending)
+        with os.fdopen(receiving) as answer:
+            counted = answer.read()
+        if child.wait() != 0 or not counted.strip().isdigit():
+            errors.seek(0)
+            raise RuntimeError("train.py fails:\n" + errors.read()[-2000:].decode(errors="replace"))
+    return int(counted) / PROBED_STEPS
+
+
+def steps_for(flops: float, one_step: float) -> int:
+    """How many steps the budget pays for. Raises ValueError where it pays for too few to train."""
+    steps = MOST_STEPS if one_step == 0 else min(MOST_STEPS, int(flops / one_step))
+    if steps < LEAST_STEPS:
+        raise ValueError(f"one step costs {one_step:.4g} FLOPs: {flops:.4g} pay for {steps}, below {LEAST_STEPS}")
+    return steps
+
+
+def count(answer: int, out: str, folder: str) -> None:
+    """In the child: runs the script and writes its FLOPs to the file descriptor `answer`."""
+    import data
+    from hide import hide
+
+    hide(data.masked(folder))
+
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+    from monitor import Monitor
+
+    aten = torch.ops.aten
+    # Attention on the CPU has operators of its own, which the counter takes for free.
+    attention = {
+        aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v),
+        aten._scaled_dot_product_flash_attention_for_cpu_backward: lambda grad, q, k, v, *_, **__: (
+            sdpa_backward_flop_count(grad, q, k, v)
+        ),
+    }
+    Monitor.loss = lambda self, model: 1.0
+    sys.argv = ["train.py", "--seed", "1", "--steps", str(PROBED_STEPS), "--out", out, "--data", folder]
+    with FlopCounterMode(display=False, custom_mapping=attention) as counter:
+        runpy.run_path(str(Path(__file__).with_name("train.py")), run_name="__main__")
+    os.write(answer, str(counter.get_total_flops()).encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--flops", type=float, help="training compute of one run")
+    parser.add_argument("--data", default="", metavar="DIR", help="as in training")
+    parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--out", default="", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.count is not None:
+        count(options.count, options.out, options.data)
+        return
+    if options.flops is None:
+        parser.error("--flops is missing: the training compute of one run, such as 8e10")
+    try:
+        one_step = flops_per_step(options.data)
+        steps = steps_for(options.flops, one_step)
+    except (RuntimeError, ValueError) as error:
+        sys.exit(str(error))
+    print(f"flops_per_step: {one_step:.0f}")
+    print(f"steps: {steps}")
+
+
+if __name__ == "__main__":
+    main()
