@@ -25,6 +25,8 @@ class Landed:
 
     diff: str
     changes: Changes
+    idle: str = ""
+    """Why it is no experiment (it changes only comments, or only the seed); empty where it is one."""
 
 
 Land = Callable[[str, str], Landed]
@@ -140,7 +142,7 @@ class Agenda:
                 rng=np.random.default_rng([self._seed, len(self._history) + len(pending)]),
                 config=self._config,
                 revisions=self._ledger,
-                check=lambda text: self._land(text, base).diff,
+                check=lambda text: self._experiment(text, base),
             )
         proposal = self._proposer.propose(context)
         if proposal is None:
@@ -171,6 +173,13 @@ class Agenda:
             parents=(trial.id,),
             refused="" if diff else f"conflicts with the new main: {trial.ref} no longer applies",
         )
+
+    def _experiment(self, text: str, base: str) -> str:
+        """The canonical diff of what lands and teaches something. A person may try what does not: a null check."""
+        landed = self._land(text, base)
+        if landed.idle:
+            raise PatchError(f"the diff {landed.idle}: there is nothing to measure")
+        return landed.diff
 
     def _claim(self, proposal: Proposal) -> Work:
         """Lands a proposal and gives it a number; one that cannot land keeps its reason and never runs."""

@@ -22,9 +22,10 @@ from autogit.errors import WorkspaceError
 from autogit.events import Ended, Event, Observer, silent
 from autogit.history import History, Trend
 from autogit.ledger import GitLedger
-from autogit.records import Curve, Proposal, Record
+from autogit.records import Curve, Idea, Proposal, Record
 
 if TYPE_CHECKING:
+    from autogit.evaluate.gains import Gain
     from autogit.loop import Loop
     from autogit.patch import Policy
 
@@ -78,6 +79,15 @@ class Lab:
         """Over the first baseline, in percent; negative where worse."""
         return self.history.improvement(record)
 
+    def total_gain(self) -> Gain | None:
+        """What all accepted changes gained together, with its 95% interval, in the unit of what is compared.
+
+        By seeds that took no part in choosing them; None where nothing was accepted on such seeds.
+        """
+        from autogit.evaluate.gains import total_gain
+
+        return total_gain(self.history)
+
     def diff(self, number: int | str) -> str:
         """The change of a trial against its base."""
         return self.ledger.diff(self.trial(number).id)
@@ -99,6 +109,7 @@ class Lab:
         jobs: int | None = None,
         seed: int = 0,
         observer: Observer = silent,
+        cost: float | None = None,
     ) -> Ended:
         """Does research until a limit is reached; what is not given here comes from `[limits]`.
 
@@ -113,6 +124,7 @@ class Lab:
             trials=trials or config.limits.trials,
             hours=hours or config.limits.hours,
             patience=patience or config.limits.patience,
+            cost=config.limits.cost if cost is None else cost,
         )
         with self.ledger.lock():
             return self._wire(replace(config, limits=limits), observer, jobs, seed).run()
@@ -166,6 +178,40 @@ class Lab:
         self.__dict__.pop("history", None)
         return number
 
+    def briefing(self, tokens: int = 60_000) -> str:
+        """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
+        import numpy as np
+
+        from autogit.propose.hyperparameters import parameter_importance
+        from autogit.propose.ideas import waiting
+        from autogit.propose.llm_answer import FORM
+        from autogit.propose.prompt import brief, render
+        from autogit.protocols import Context
+
+        base = self.ledger.main()
+        context = Context(
+            base=base,
+            files=self.ledger.files(base),
+            history=self.history,
+            pending=(),
+            rng=np.random.default_rng(0),
+            config=self.config,
+            revisions=self.ledger,
+            check=lambda text: self._land(text, base).diff,
+        )
+        ideas = waiting(self.ledger.ideas(), self.history)
+        return render(brief(context, ideas, parameter_importance(context)), FORM, tokens)
+
+    def ideas(self) -> tuple[Idea, ...]:
+        """The queued ideas that nobody has followed yet, oldest first."""
+        from autogit.propose.ideas import waiting
+
+        return waiting(self.ledger.ideas(), self.history)
+
+    def add_idea(self, text: str) -> Idea:
+        """Queues a direction for the next proposal of a model or an agent."""
+        return self.ledger.add_idea(text)
+
     @cached_property
     def _policy(self) -> Policy:
         from autogit.patch import Policy
@@ -173,10 +219,12 @@ class Lab:
         return Policy.of(self.config.train, self.ledger.prefix)
 
     def _land(self, text: str, base: str) -> Landed:
-        from autogit.patch import land
+        from autogit.patch import land, without_effect
 
-        landed = land(text, partial(self.ledger.read, base), self._policy)
-        return Landed(landed.diff, landed.changes)
+        read = partial(self.ledger.read, base)
+        landed = land(text, read, self._policy)
+        idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
+        return Landed(landed.diff, landed.changes, idle)
 
     def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
         """Puts the rooms together."""

@@ -66,6 +66,10 @@ class Loop:
             raise failure
         return ended
 
+    def preview(self, count: int) -> list[Proposal]:
+        """The proposals that would come next, on the present `main`; nothing is run."""
+        return self._agenda.preview(count)
+
     def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
         """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
         work = self._agenda.next(proposal)

@@ -10,9 +10,17 @@ import sys
 import click
 
 from autogit import __version__
+from autogit.cli.briefing import context_
+from autogit.cli.completion import completion
+from autogit.cli.doctor import doctor
 from autogit.cli.face import Commands
+from autogit.cli.ideas import idea
+from autogit.cli.init import init
 from autogit.cli.loop import loop
+from autogit.cli.second_thoughts import reset, undo
+from autogit.cli.status import status, stop
 from autogit.cli.trial import try_
+from autogit.cli.trials import best, log, show, top, trends
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -33,8 +41,12 @@ def cli(context: click.Context, folder: str) -> None:
     context.obj = folder
 
 
-cli.add_command(loop)
-cli.add_command(try_)
+for command in (
+    init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, reset, completion,
+):  # fmt: skip
+    cli.add_command(command)
+cli.add_command(idea)
+cli.add_command(context_)
 
 
 def main() -> None:

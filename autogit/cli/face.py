@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +13,7 @@ from autogit.errors import AutogitError, BaselineError, BrokenEnvironmentError, 
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
+    from autogit.records import Record
 
 INTERRUPTED = 130
 
@@ -95,6 +96,19 @@ def number(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """A signed change in percent, "-" where there is none."""
     return "-" if value is None else f"{value:+.2f}%"
+
+
+def spent(records: Iterable[Record]) -> str:
+    """What the models' and agents' proposals among `records` have cost, in a line; empty where there are none."""
+    from autogit.spending import spending
+
+    total = spending(records)
+    if total is None:
+        return ""
+    usage, each = total.usage, total.cost_per_accepted
+    words = f"models and agents: {total.proposals} proposals, {usage.input_tokens + usage.output_tokens:,} tokens"
+    words += f", {duration(usage.seconds)}, cost {usage.cost:.4g}"
+    return words + (", none accepted yet" if each is None else f", {each:.4g} for each of {total.accepted} accepted")
 
 
 def duration(seconds: float) -> str:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from autogit.cli.face import INTERRUPTED, open_lab
+
+if TYPE_CHECKING:
+    from autogit.lab import Lab
+
+PREVIEWED = 5
+"""Proposals that a dry run shows."""
 
 
 @click.command(epilog="Example:  autogit loop --hours 8 --patience 40")
@@ -16,10 +23,12 @@ from autogit.cli.face import INTERRUPTED, open_lab
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="End after so much time.")
 @click.option("--target", type=float, help="End when the metric reaches this value.")
 @click.option("--patience", type=click.IntRange(min=1), help="End after so many trials in a row without improvement.")
+@click.option("--max-cost", type=click.FloatRange(min=0), help="Money for models and agents; the others go on.")
 @click.option(
     "-j", "--jobs", type=click.IntRange(min=1), help="Trials side by side. Default: one for each GPU, else one."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of proposals.")
+@click.option("--dry-run", is_flag=True, help="Show the next five proposals as diffs; run nothing.")
 @click.pass_context
 def loop(
     context: click.Context,
@@ -27,8 +36,10 @@ def loop(
     hours: float | None,
     target: float | None,
     patience: int | None,
+    max_cost: float | None,
     jobs: int | None,
     seed: int,
+    dry_run: bool,
 ) -> None:
     """Do research: propose, commit, train, evaluate, decide, record; again.
 
@@ -38,11 +49,24 @@ def loop(
     from autogit.cli.screen import screen
 
     lab = open_lab(context)
+    if dry_run:
+        _preview(lab, seed)
+        return
+    # A shell that starts a command in the background tells it to ignore Ctrl-C, and `autogit stop` is one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     with screen(lab) as observer:
-        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer)
+        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost)
     if ended.interrupted:
         sys.exit(INTERRUPTED)
+
+
+def _preview(lab: Lab, seed: int) -> None:
+    for position, proposal in enumerate(lab.preview(PREVIEWED, seed), 1):
+        click.secho(f"{position}. {proposal.title}  ({proposal.proposer}, {proposal.operator})", bold=True)
+        if proposal.rationale:
+            click.echo(f"   {proposal.rationale}")
+        click.echo(f"\n{proposal.diff}")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.cli.face import duration, number, percent
+from autogit.cli.face import duration, number, percent, spent
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
 
@@ -55,7 +55,7 @@ class Lines:
         match event:
             case Started():
                 self._started(event)
-            case Ran() if event.trial.is_baseline:
+            case Ran() if event.trial.is_baseline and event.trial.id not in self.lab.history:
                 value = number(event.run.metrics.get(self.metric))
                 self.console.print(
                     f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
@@ -120,8 +120,13 @@ class Lines:
         print_(
             f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {percent(gain)} over the baseline"
         )
+        if (total := lab.total_gain()) is not None:
+            span = f"{number(total.low)} to {number(total.high)}"
+            print_(f"      {number(total.value)} better in all, by seeds that chose nothing (95% interval {span})")
         for record in event.accepted:
             print_(f"  {record.trial.ref:<8} {record.trial.title}: {record.reason}")
+        if cost := spent(lab.trials()):
+            print_(cost)
         where = lab.ledger.root
         print_(f"next: cd {where} && git log --notes; git tag -n -l 'dead/*'; autogit log; autogit show {best.id}")
 

@@ -20,6 +20,8 @@ WINDOW = 200
 """The latest records that are looked at: noise changes as the incumbent does, and the cost of a trial stays flat."""
 ENOUGH = 4
 """Degrees of freedom from which paired differences are believed; below, the runs of unchanged code bound them."""
+ROUNDING = 1e-12
+"""Relative to the largest value: what is smaller comes from floating-point arithmetic."""
 OUTLIER = 3.0
 """Residuals beyond so many robust standard deviations are drawn in: one wild trial must not blind the others."""
 
@@ -101,6 +103,8 @@ def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
     if not freedom:
         return None
     sizes = np.abs(residuals)
+    # What rounding leaves of equal numbers is no noise.
+    sizes[sizes < ROUNDING * max(abs(value) for group in groups for value in group)] = 0.0
     # More than half exact zeros say nothing about the scale of the rest.
     bound = OUTLIER * 1.4826 * float(np.median(sizes)) or math.inf
     return math.sqrt(float(np.mean(np.square(np.minimum(sizes, bound))))), freedom

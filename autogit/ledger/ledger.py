@@ -16,6 +16,7 @@ from autogit.config import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import attachments, commits, ideas, lfs, message, notes
 from autogit.ledger.annotations import Annotations
+from autogit.ledger.archive import Archive
 from autogit.ledger.ending import BRANCHES, ID, TAGS, ending
 from autogit.ledger.following import Following
 from autogit.ledger.housekeeping import Housekeeping
@@ -271,6 +272,42 @@ class GitLedger:
         self._write(lambda: [self._notes.set_text(shelf, name, text)])
 
     # ---- the lab as a whole
+
+    def put_away(self) -> int:
+        """Moves everything the lab knows below `refs/autogit/archive/N` and starts afresh; N. `main` stays.
+
+        To be called under `lock()`. Raises WorkspaceError where there is nothing to put away.
+        """
+        archive = self._archive()
+        number, moves = archive.away()
+        if not moves:
+            raise WorkspaceError("this lab has no trials: there is nothing to put away")
+        self._refs.move(moves)
+        archive.move_output(away=number)
+        self._next, self._config_kept = None, False
+        return number
+
+    def bring_back(self, number: int | None = None) -> int:
+        """Returns to the lab that was put away as `number`, or as the latest; the present one is put away. The number.
+
+        To be called under `lock()`. Raises WorkspaceError where there is none.
+        """
+        archive = self._archive()
+        stored = archive.numbers()
+        wanted = number if number is not None else max(stored, default=None)
+        if wanted not in stored:
+            raise WorkspaceError(
+                f"there is no such lab to return to; put away: {', '.join(map(str, stored)) or 'none'}"
+            )
+        away, moves = archive.away()
+        self._refs.move(moves)
+        archive.move_output(away=away if moves else None, back=wanted)
+        self._refs.move(archive.back(wanted))
+        self._next, self._config_kept = None, False
+        return wanted
+
+    def _archive(self) -> Archive:
+        return Archive(self._store, self._refs, self.private)
 
     def sync(self, remote: str, trials: bool = True) -> Synced:
         """Sends to and fetches from a git remote (a name or a URL), fast-forwards only; `trials`: their tags too.

@@ -1,0 +1,16 @@
+"""`autogit completion`."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command(epilog='Example:  eval "$(autogit completion bash)"')
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the script that completes autogit's commands and options in SHELL; put it where your shell starts."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(context.find_root().command, {}, "autogit", "_AUTOGIT_COMPLETE").source())

@@ -1,0 +1,34 @@
+"""`autogit doctor`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from autogit.cli.face import echo_json, json_option
+
+
+@click.command(epilog="Example:  autogit -C my-lab doctor")
+@json_option
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
+    """Look whether everything is in place: git, Python, GPUs, sandbox, command, metric, space, patterns, disk.
+
+    Exit status 1 where something is wrong.
+    """
+    from autogit.doctor import State, examine
+
+    found = []
+    marks = {State.GOOD: ("ok", "green"), State.NOTE: ("note", "yellow"), State.WRONG: ("WRONG", "red")}
+    for finding in examine(Path(context.find_root().obj)):
+        found.append(finding)
+        if not as_json:
+            mark, color = marks[finding.state]
+            click.echo(f"{click.style(f'{mark:<5}', fg=color)}  {finding.subject:<10} {finding.text}")
+    if as_json:
+        echo_json([asdict(finding) for finding in found])
+    if any(finding.state is State.WRONG for finding in found):
+        sys.exit(1)

@@ -1,0 +1,85 @@
+"""`autogit init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autogit.cli.face import echo_json, echo_table, json_option
+from autogit.config import FILENAME
+from autogit.errors import ConfigError
+from autogit.templates import TEMPLATES
+
+if TYPE_CHECKING:
+    from autogit.survey import Survey
+
+
+@click.command(epilog="Example:  autogit init --template gpt my-lab")
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--template", type=click.Choice(TEMPLATES), help="Copy a workspace that ships with autogit to DIR.")
+@json_option
+@click.pass_context
+def init(context: click.Context, folder: Path | None, template: str | None, as_json: bool) -> None:
+    """Look at the repository in DIR (default: here) and write its .autoresearch.toml.
+
+    Finds the training script and its command, the metric that it prints, constants worth searching and data that git
+    ignores. Nothing is run, nothing is overwritten, and what could not be told is said.
+    """
+    folder = Path(context.find_root().obj) / (folder or "")
+    if template is not None:
+        from autogit.templates import copy_template
+
+        if context.params["folder"] is None:
+            raise click.UsageError(f"--template {template} needs a folder: autogit init --template {template} my-lab")
+        copy_template(template, folder)
+        click.echo(f"{folder} is a workspace now; next: cd {folder} && autogit loop")
+        return
+    from autogit.survey import survey
+    from autogit.survey.draft import draft
+
+    path = folder.resolve() / FILENAME
+    if path.exists():
+        raise ConfigError(f"{path} is there already and stays as it is; move it away to make another")
+    found = survey(folder)
+    path.write_text(draft(found), encoding="utf-8")
+    if as_json:
+        echo_json(_summary(found) | {"configuration": str(path)})
+    else:
+        _tell(found, path)
+
+
+def _tell(found: Survey, path: Path) -> None:
+    place = f", {found.prefix} of its repository" if found.prefix else ""
+    click.echo(f"looked at {found.folder}{place}\n")
+    for name, value in _summary(found).items():
+        if isinstance(value, str):
+            click.echo(f"  {name:<10} {value}")
+    for name, paths in (("protected", found.protected), ("data", found.data), ("outside", found.outside)):
+        if paths:
+            click.echo(f"  {name:<10} {', '.join(paths)}")
+    if found.constants:
+        click.echo()
+        rows = [{"search": c.name, "now": str(c.value), "in": str(c.place)} for c in found.constants]
+        echo_table(rows, ("now",), "in")
+    if found.doubts:
+        click.echo("\ncould not tell:")
+        for doubt in found.doubts:
+            click.echo(f"  - {doubt}")
+    click.echo(f"\nwrote {path}; read it, then: autogit doctor, autogit loop --dry-run, autogit loop")
+
+
+def _summary(found: Survey) -> dict[str, object]:
+    metric = found.metric
+    return {
+        "script": found.script.path,
+        "command": found.script.command,
+        "metric": f"{metric.name}, {metric.direction} is better, printed at {metric.place}" if metric else "not found",
+        "editable": ", ".join(found.editable),
+        "protected": list(found.protected),
+        "data": list(found.data),
+        "outside": list(found.outside),
+        "constants": {c.name: c.value for c in found.constants},
+        "doubts": list(found.doubts),
+    }

@@ -1,0 +1,116 @@
+"""What a loop is doing right now, in a small file that `autogit status` reads from another terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from autogit.events import Closed, Ended, Event, Opened, Progress, Ran, Started, Stopping
+
+FILENAME = "live.json"
+INTERVAL = 1.0
+"""Seconds between two writes where only the progress of a run has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One trial in work. Times are seconds since the epoch."""
+
+    trial: str
+    title: str
+    since: float
+    seed: int | None = None
+    step: int | None = None
+    loss: float | None = None
+    share: float | None = None
+    """How much of the run's budget is used, 0 to 1, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A loop at one moment."""
+
+    pid: int
+    started: float
+    trials: int | None
+    """How many it will make at most."""
+    hours: float | None
+    jobs: int
+    closed: int = 0
+    """Trials that this loop has closed, baselines not counted."""
+    stopping: str = ""
+    """Why it ends after the current trials, where it does."""
+    slots: dict[int, Slot] = field(default_factory=dict)
+
+
+class LiveFile:
+    """An observer that keeps the file up to date while the loop runs, and takes it away at its end."""
+
+    def __init__(self, private: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = private / FILENAME
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+        self._written = 0.0
+
+    def tell(self, event: Event) -> None:
+        """Takes an event in; a reader never sees half a file."""
+        with self._lock:
+            now = self._clock()
+            if isinstance(event, Started):
+                self._live = Live(os.getpid(), now, event.trials, event.hours, event.jobs)
+            elif isinstance(event, Ended):
+                self._path.unlink(missing_ok=True)
+                self._live = None
+                return
+            if self._live is None:
+                return
+            self._live = _after(self._live, event, now)
+            if not isinstance(event, Progress) or now - self._written >= INTERVAL:
+                self._written = now
+                self._write(self._live)
+
+    def _write(self, live: Live) -> None:
+        new = self._path.with_suffix(".new")
+        try:
+            new.write_text(json.dumps(asdict(live)))
+            new.replace(self._path)
+        except OSError:
+            # A full disk must not end a loop for the sake of its display.
+            return
+
+
+def read_live(private: Path, pid: int) -> Live | None:
+    """What the loop of process `pid` is doing; None where it has not begun, or what is there is another's."""
+    try:
+        table = json.loads((private / FILENAME).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    slots = {int(number): Slot(**slot) for number, slot in table.pop("slots").items()}
+    live = Live(**table, slots=slots)
+    return live if live.pid == pid else None
+
+
+def _after(live: Live, event: Event, now: float) -> Live:
+    slots = dict(live.slots)
+    closed = live.closed
+    match event:
+        case Opened(trial=trial, slot=slot):
+            slots[slot] = Slot(trial.id, trial.title, now)
+        case Progress(slot=slot, seed=seed, step=step, loss=loss, share=share) if slot in slots:
+            slots[slot] = replace(slots[slot], seed=seed, step=step, loss=loss, share=share)
+        case Ran(slot=slot) if slot in slots:
+            slots[slot] = replace(slots[slot], seed=None, step=None, loss=None, share=None)
+        case Closed(record=record, slot=slot):
+            slots.pop(slot, None)
+            closed += not record.trial.is_baseline
+        case Stopping(reason=reason):
+            return replace(live, stopping=reason)
+        case _:
+            pass
+    return replace(live, slots=slots, closed=closed)
