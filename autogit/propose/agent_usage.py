@@ -21,8 +21,8 @@ def usage(output: str, seconds: float, agent: Agent) -> Usage:
     """Tokens and cost from an agent's output; 0 where it prints none. A cost that it prints goes before the prices.
 
     Understood are lines `input_tokens: N`, `output_tokens: N` and `cost: X` (a script's own words), the JSON of Claude
-    Code (`--output-format json`, `stream-json`) and of Codex (`exec --json`), aider's `Tokens: 4.2k sent, 1.1k received.`
-    and `Cost: ...`, and Codex's `tokens used` (a sum, counted as input).
+    Code (`--output-format json` or `stream-json`) and of Codex (`exec --json`), aider's `Tokens: 4.2k sent, 1.1k
+    received. Cost: ...`, and Codex's `tokens used` (a sum, counted as input).
     """
     own: dict[str, float] = {}
     for name, value in _OWN.findall(output):
