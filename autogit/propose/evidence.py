@@ -15,7 +15,7 @@ from autogit.space import Space
 PARAMETRIC = ("hyperparameters", "refine")
 """Proposers whose changes are values of parameters and nothing else."""
 
-WINDOW = 200
+WINDOW = 100
 """The latest samples that a model is made of, beside the best ones: its cost does not grow with the lab."""
 
 

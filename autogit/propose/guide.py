@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEAST = 8
 """Samples with a metric below which a model knows less than chance."""
-BEST = 50
+BEST = 30
 """Samples before the latest WINDOW that a model is also made of."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from autogit.errors import ProposerError
@@ -49,9 +49,9 @@ class Portfolio:
     def propose(self, context: Context) -> Proposal | None:
         context = replace(context, revisions=self._remembered.of(context.revisions))
         self.notices.say(*filter(None, [word(context.history, context.config.limits)]))
-        arms = Arms.of(context.history)
+        arms, failed = Arms.of(context.history), failed_moves(context.history)
         for proposer in self._order(context, arms):
-            proposal = self._ask(proposer, context, arms)
+            proposal = self._ask(proposer, context, arms, failed)
             if isinstance(proposer, Speaking):
                 self.notices.say(*proposer.notices.take())
             if proposal is not None:
@@ -72,9 +72,10 @@ class Portfolio:
             order.sort(key=lambda p: is_model(p.name))
         return order
 
-    def _ask(self, proposer: Proposer, context: Context, arms: Arms) -> Proposal | None:
+    def _ask(
+        self, proposer: Proposer, context: Context, arms: Arms, failed: Mapping[tuple[str, str], str]
+    ) -> Proposal | None:
         """The proposer's best offer that is worth a run; None where it has none."""
-        failed = failed_moves(context.history)
         offers: list[Proposal] = []
         model = is_model(proposer.name)
         # The values of parameters are weighed by a model of their own.
