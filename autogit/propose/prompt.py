@@ -14,6 +14,8 @@ from autogit.protocols import Context
 from autogit.records import Curve, Idea, Proposal, Record
 
 CURVE_POINTS = 12
+LEAST = 40
+"""Tokens that the list of trials takes at the least."""
 TRENDS = 12
 """Kinds of moves in the table of what has worked."""
 
@@ -63,14 +65,14 @@ def render(briefing: Briefing, closing: str, room: int) -> str:
     files = _files(briefing)
     heading = "## What was tried, oldest first\n\n"
     fixed = "\n".join(part for part in (*parts, heading, files, closing) if part)
-    left = room - tokens(fixed)
+    # The fence around the list and its shortest summary take a little too.
+    left = room - tokens(fixed) - LEAST
     if left < 0:
         raise ProposerError(
             f"the editable files and the instructions alone take about {tokens(fixed)} tokens, the limit is {room}: "
             "raise `context` in the configuration or let train.editable name fewer files"
         )
-    # The fence around the list takes a little too.
-    tried = heading + block(trials(briefing.history, left - 20))
+    tried = heading + block(trials(briefing.history, left + LEAST // 2))
     return "\n".join(part for part in (*parts, tried, files, closing) if part)
 
 

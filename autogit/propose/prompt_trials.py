@@ -10,6 +10,8 @@ from autogit.history import History
 from autogit.propose.prompt_quote import inline, tokens
 from autogit.records import Record, Verdict
 
+GROUPS = (20, 8, 3, 0)
+"""Kinds of moves that a summary tells apart, as many as there is room for."""
 CLOSE = 2.0
 """A rejected trial within so many standard deviations of the noise of its incumbent is a near miss."""
 
@@ -26,11 +28,12 @@ def trials(history: History, room: int) -> str:
         return "Nothing yet: yours is the first proposal.\n"
     by_worth = sorted(range(len(entries)), key=lambda i: (entries[i].rank, -i))
     level = dict.fromkeys(by_worth, 0)
-    left = room
+    left, groups = room, 0
     # A line for everyone goes before details for anyone: what was tried must not be tried again.
     for detail in (1, 2):
         if detail == 1:
-            left -= tokens(_folded(entries))
+            groups = next((n for n in GROUPS if tokens(_folded(entries, n)) <= left), 0)
+            left -= tokens(_folded(entries, groups))
         for i in by_worth:
             cost = tokens(entries[i].texts[detail]) - tokens(entries[i].texts[detail - 1])
             if level[i] == detail - 1 and cost <= left:
@@ -40,7 +43,7 @@ def trials(history: History, room: int) -> str:
                 break
     shown = [entry.texts[level[i]] for i, entry in enumerate(entries) if level[i]]
     folded = [entry for i, entry in enumerate(entries) if not level[i]]
-    return (_folded(folded) if folded else "") + "".join(shown)
+    return (_folded(folded, groups) if folded else "") + "".join(shown)
 
 
 def effects(history: History) -> Mapping[str, float]:
@@ -90,14 +93,14 @@ def _entry(record: Record, history: History, gain: float | None, noise: float | 
     return _Entry(record, gain, rank, ("", f"{line}\n", f"{line}\n{more}"))
 
 
-def _folded(entries: Sequence[_Entry]) -> str:
-    """One line for each kind of move among trials that have no line of their own; the rarest share one."""
+def _folded(entries: Sequence[_Entry], most: int) -> str:
+    """One line for each of the commonest kinds of moves among trials that have no line of their own."""
     groups: dict[str, list[_Entry]] = {}
     for entry in entries:
         groups.setdefault(f"{entry.record.trial.proposer}/{entry.record.trial.operator}", []).append(entry)
     largest = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    lines = [_group(name, group) for name, group in largest[:20]]
-    if rest := [entry for _, group in largest[20:] for entry in group]:
+    lines = [_group(name, group) for name, group in largest[:most]]
+    if rest := [entry for _, group in largest[most:] for entry in group if most]:
         lines.append(_group("other kinds", rest))
     return f"- {len(entries)} further trials in short:\n" + "".join(lines)
 
