@@ -65,7 +65,7 @@ class GitLedger:
         self._refs = Refs(self._git, self._store, self._lock, trace)
         self._notes = Annotations(self._store, self._refs)
         self._merger = Merger(self._git, self._store)
-        self._slots = Slots(self._git, self.private / "slots")
+        self._slots = Slots(self._git, self._store, self.private / "slots")
         self._following = Following(self._git, self._store, self._main, self._lock)
         self._housekeeping = Housekeeping(self._git, self._store, self._refs)
         self.lab = self._git.run("config", "--local", "--get", LAB_KEY, ok=(0, 1)).decode().strip()
