@@ -6,8 +6,8 @@ import difflib
 import re
 
 from autogit.errors import PatchError
+from autogit.patch.body import rows
 from autogit.patch.hunk import FilePatch, Hunk, Kind, Line, Sign
-from autogit.patch.parse import rows
 
 _SEARCH = re.compile(r"<{5,9} ?SEARCH>?\s*")
 _DIVIDER = re.compile(r"={5,9}\s*")

@@ -14,12 +14,12 @@ from dataclasses import replace
 from autogit.errors import PatchError
 from autogit.patch.hunk import FilePatch, Hunk, Line, Sign
 from autogit.patch.nearest import excerpt, nearest
-from autogit.patch.source import Fit, Source
+from autogit.patch.source import BOM, Fit, Source
 
 
 def locate(patch: FilePatch, source: Source, path: str) -> tuple[Fit, ...]:
     """The one place of each hunk. Raises PatchError, with what is nearest, where there is none or more than one."""
-    hunks = [_without_bom(hunk) for hunk in patch.hunks] if source.bom else list(patch.hunks)
+    hunks = [_without_bom(hunk, path) for hunk in patch.hunks] if source.bom else list(patch.hunks)
     if stated := _as_stated(hunks, source):
         return stated
     index = _Index(source)
@@ -154,8 +154,11 @@ def _without_trailing_blanks(hunk: Hunk) -> Hunk:
     return replace(hunk, lines=tuple(replace(line, text=line.bare) for line in hunk.lines))
 
 
-def _without_bom(hunk: Hunk) -> Hunk:
-    return replace(hunk, lines=tuple(replace(line, text=line.text.removeprefix("\ufeff")) for line in hunk.lines))
+def _without_bom(hunk: Hunk, path: str) -> Hunk:
+    """The hunk without the mark before its text, which few writers know of; the file keeps it."""
+    if {line.sign for line in hunk.lines if line.text.startswith(BOM)} == {Sign.REMOVED}:
+        raise PatchError(f"{path}: takes away the file's byte order mark; a proposal leaves it")
+    return replace(hunk, lines=tuple(replace(line, text=line.text.removeprefix(BOM)) for line in hunk.lines))
 
 
 def _below_headings(fits: list[Fit], source: Source) -> list[Fit]:

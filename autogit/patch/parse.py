@@ -11,26 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autogit.errors import PatchError
+from autogit.patch.body import Row, hunk_header, hunk_lines, rows, trimmed
 from autogit.patch.header import Header, envelope, git_names, named_pair
 from autogit.patch.header import name as header_name
-from autogit.patch.hunk import FilePatch, Hunk, Kind, Line, Numbers, Sign
+from autogit.patch.hunk import FilePatch, Hunk, Kind, Line
 
-_NUMBERS = re.compile(r"@@+ *-(\d+)(?:,(\d+))? +\+(\d+)(?:,(\d+))? *(?:@@+)?(.*)")
-_FENCE = re.compile(r"( {0,3}|\s+)(`{3,}|~{3,})(.*)")
-_NO_NEWLINE = re.compile(r"\\ *No newline", re.IGNORECASE)
+_FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})(.*)")
 _STRAY = re.compile(r"[+-](?! \S|-|>|\+\+)|\\ No newline")
 """Like a changed line, unlike an item of a list in prose."""
 _VERSION = re.compile(r"\d+\.\d+[\w.() -]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the text as it came, without its ending."""
-
-    text: str
-    crlf: bool = False
-    last: bool = False
-    """Nothing follows, not even a line ending: it cannot tell which ending it would have had."""
 
 
 def parse(text: str) -> tuple[FilePatch, ...]:
@@ -39,13 +28,6 @@ def parse(text: str) -> tuple[FilePatch, ...]:
     Raises PatchError where the text has a diff that cannot be read in one way only.
     """
     return _Reader(rows(text)).read()
-
-
-def rows(text: str) -> list[Row]:
-    """The lines of a text, by "\\n" alone."""
-    parts = text.removeprefix("\ufeff").split("\n")
-    out = [Row(part.removesuffix("\r"), part.endswith("\r")) for part in parts]
-    return [*out[:-1], replace(out[-1], last=True)] if parts[-1] else out[:-1]
 
 
 @dataclass(slots=True)
@@ -148,7 +130,7 @@ class _Reader:
             )
         if self.file is None or not (headed or (not self.file.hunks and text[:1] in ("+", "-", " ") and text.strip())):
             return False
-        numbers, heading = _hunk_header(text) if headed else (None, "")
+        numbers, heading = hunk_header(text) if headed else (None, "")
         self.at += headed
         start = self.at
         while self.at < len(self.rows) and not self._ends_hunk():
@@ -160,8 +142,8 @@ class _Reader:
                 raise PatchError(f"line {self.at}: a hunk without lines: it was probably cut off; send the whole diff")
             self.file.headings = headings
             return True
-        body = _trimmed(body)
-        self.file.hunks.append(Hunk(_lines(body), numbers, headings))
+        body = trimmed(body)
+        self.file.hunks.append(Hunk(hunk_lines(body), numbers, headings))
         self.file.headings = ()
         return True
 
@@ -184,7 +166,8 @@ class _Reader:
 
     def _closes(self, text: str) -> bool:
         found = _FENCE.fullmatch(text)
-        return bool(found and self.fence and found[2].startswith(self.fence) and not found[3].strip())
+        # One with a column before it is a line of the hunk: context that holds a fence of its own.
+        return bool(found and self.fence and not found[1] and found[2].startswith(self.fence) and not found[3].strip())
 
     def _ends_hunk(self) -> bool:
         text = self._text()
@@ -208,52 +191,11 @@ class _Reader:
         return self._text() in ("-- ", "--") and bool(_VERSION.match(self._text(1)))
 
 
-def _hunk_header(text: str) -> tuple[Numbers | None, str]:
-    if found := _NUMBERS.match(text):
-        a, b, c, d = (int(n) if n else 1 for n in found.groups()[:4])
-        return Numbers(a, b, c, d), found[5].strip()
-    heading = text.strip("@ \t")
-    return None, heading if any(c.isalnum() for c in heading) else ""
-
-
-def _trimmed(body: list[Row]) -> list[Row]:
-    """Without the prose and the blank lines that follow the last change, and the blank lines before the first line.
-
-    Only context can be lost by that, and context only narrows down the place.
-    """
-    last = max((i for i, row in enumerate(body) if row.text[:1] in ("+", "-", "\\")), default=len(body) - 1)
-    end = last + 1
-    while end < len(body) and (not body[end].text or body[end].text[0] in " \\"):
-        end += 1
-    if not any(row.text[:1] not in ("+", "\\") and row.text.strip() for row in body[:end]):
-        # All that could tell the place: lines below the change that have lost their first column.
-        while end < len(body) and body[end].text.strip():
-            end += 1
-    body = body[:end]
-    while body and not body[-1].text:
-        body.pop()
-    while body and not body[0].text:
-        body.pop(0)
-    return body
-
-
-def _lines(body: list[Row]) -> tuple[Line, ...]:
-    lines: list[Line] = []
-    for row in body:
-        if _NO_NEWLINE.match(row.text):
-            if not lines:
-                raise PatchError("`\\ No newline at end of file` stands below no line; it follows the file's last line")
-            lines[-1] = replace(lines[-1], at_end=True, crlf=None)
-            continue
-        marked = row.text[:1] in ("+", "-", " ") and bool(row.text)
-        sign, text = (Sign(row.text[0]), row.text[1:]) if marked else (Sign.KEPT, row.text)
-        lines.append(Line(sign, text, marked, crlf=row.crlf if row.text and not row.last else None))
-    return tuple(lines)
-
-
 def _finish(draft: _Draft) -> FilePatch:
     names, kind = draft.header.close()
     hunks = [hunk for hunk in draft.hunks if hunk.changed]
+    if any(line.at_end for hunk in draft.hunks if not hunk.changed for line in hunk.lines):
+        raise PatchError(f"{names[0]}: `\\ No newline at end of file` stands in a hunk that changes nothing")
     if kind is Kind.MODIFY and not hunks:
         raise PatchError(f"{names[0]}: no line of it is added or removed")
     endings = {line.crlf for hunk in hunks for line in hunk.lines} - {None}

@@ -40,11 +40,9 @@ class Case:
         results = changed(base, sections[1:])
         if name:
             base[name] = VARIANTS[variant](base[name])
-            for _ in range(results.get(name) is not None):
-                added_newline = (name + " newline", "") in sections
-                text = results[name]
-                assert text is not None
-                results[name] = text if added_newline else VARIANTS[variant](text)
+            text = results[name]
+            if text is not None and (f"{name} newline", "") not in sections:
+                results[name] = VARIANTS[variant](text)
         proposal = sections[0][1].translate(PICTURES).replace("␄\n", "")
         lands = facts["expect"] == "lands"
         assert lands != ("mendable" in facts), path
@@ -104,7 +102,6 @@ def test_corpus(path: Path) -> None:
         assert after == case.results
     else:
         assert said.startswith("refused: ") and case.expect.removeprefix("refused: ") in said
-        assert case.results == {path: text for path, text in case.results.items() if text is not None}
 
 
 def test_apply_rates(capsys: pytest.CaptureFixture[str]) -> None:
