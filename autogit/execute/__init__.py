@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autogit.execute.local import LocalExecutor as LocalExecutor
     from autogit.execute.local import job_count as job_count
+    from autogit.execute.machine import gpus as gpus
+    from autogit.execute.pruning import Pruner as Pruner
+    from autogit.execute.reason import useful_end as useful_end
 
-_PLACES = {"LocalExecutor": "local", "job_count": "local"}
-__all__ = ["LocalExecutor", "job_count"]
+_PLACES = {
+    "LocalExecutor": "local",
+    "Pruner": "pruning",
+    "gpus": "machine",
+    "job_count": "local",
+    "useful_end": "reason",
+}
+__all__ = ["LocalExecutor", "Pruner", "gpus", "job_count", "useful_end"]
 
 
 def __getattr__(name: str) -> Any:

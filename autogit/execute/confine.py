@@ -6,6 +6,7 @@ import ctypes
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from autogit.execute.plan import Plan
@@ -25,7 +26,8 @@ def confine(plan: Plan) -> None:
     if sys.platform != "linux":
         return
     # When memory runs out all the same, the kernel is to take the job and not autogit.
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     if not plan.confined:
         return
     if plan.fence is None:

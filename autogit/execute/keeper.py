@@ -105,7 +105,7 @@ class Keeper:
             confine(self._plan)
             os.execvpe(self._plan.argv[0], list(self._plan.argv), dict(self._plan.variables))
         except OSError as error:
-            os.write(tell, f"{error.strerror or error}: {error.filename or self._plan.argv[0]}".encode())
+            os.write(tell, f"{os.fsdecode(error.filename or self._plan.argv[0])}: {error.strerror or error}".encode())
         finally:
             os._exit(127)
 

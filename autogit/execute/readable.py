@@ -97,7 +97,8 @@ def _words(command: str) -> Iterator[str]:
     lexer.commenters = ""
     try:
         for word in lexer:
-            if "=" not in word and not word.startswith("-"):
+            # A path from the checkout needs no permission, and here it would be looked for in the wrong place.
+            if "=" not in word and not word.startswith("-") and (os.sep not in word or word.startswith(os.sep)):
                 yield word
     except ValueError:
         return  # An unclosed quote: the shell will say so.

@@ -18,17 +18,16 @@ def test_a_hang_ends_at_its_timeout(bench: Bench) -> None:
     done = bench.run("hangs", timeout=0.4)
     assert (done.ending, done.status) == (Ending.TIMEOUT, -9)
     assert done.reason == "timeout: still running after 0.4 s"
-    assert bench.ear.lines == ["step 1 loss 2.0"]
 
 
 def test_a_script_that_ignores_sigterm_is_killed_after_its_grace(bench: Bench) -> None:
-    done = bench.run("ignores_sigterm", seconds=0.5)
+    done = bench.run("ignores_sigterm", seconds=1.5)
     assert (done.ending, done.status) == (Ending.BUDGET, -9)
-    assert "had not finished 0.3 s after its budget of 0.5 s" in done.reason
+    assert "had not finished 0.3 s after its budget of 1.5 s" in done.reason
 
 
 def test_a_budget_leaves_time_for_a_summary(bench: Bench) -> None:
-    done = bench.run("finishes_in_good_order", seconds=0.5, grace=20.0)
+    done = bench.run("finishes_in_good_order", seconds=1.5, grace=20.0)
     assert (done.ending, done.status, done.reason) == (Ending.BUDGET, 0, "")
     assert bench.ear.lines[-1] == "val_loss: 1.5"
 
@@ -38,6 +37,15 @@ def test_descendants_do_not_survive(bench: Bench, script: str) -> None:
     done = bench.run(script)
     assert done.succeeded
     assert bench.ear.lines == ["val_loss: 1.0"]
+
+
+def test_a_script_that_kills_what_started_it_gains_nothing(bench: Bench) -> None:
+    """Where the tier leaves the keeper in reach, what it kept is found by its mark."""
+    done = bench.run("kills_its_keeper")
+    if bench.tier == "rlimits":
+        assert (done.ending, done.reason) == (Ending.LIMIT, "its keeper was killed")
+    else:
+        assert done.succeeded
 
 
 def test_a_fork_bomb_breaks_the_limit_of_processes(bench: Bench) -> None:
