@@ -10,7 +10,9 @@ print(lab.best())
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +24,14 @@ from autogit.errors import WorkspaceError
 from autogit.events import Ended, Event, Observer, silent
 from autogit.history import History, Trend
 from autogit.ledger import GitLedger
-from autogit.records import Curve, Idea, Proposal, Record
+from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
     from autogit.evaluate.gains import Gain
     from autogit.loop import Loop
     from autogit.patch import Policy
+    from autogit.repeating import Repeating
+    from autogit.reproduction import Reproduction, Verification
 
 
 class Lab:
@@ -160,6 +164,31 @@ class Lab:
             loop.measure_main()
             return loop.step(proposal=proposal)
 
+    def reproduce(
+        self, number: int | str, seeds: Sequence[int] | None = None, observer: Observer = silent
+    ) -> Reproduction:
+        """Runs a closed trial again from its tag, by the configuration of its time, and compares with its record.
+
+        `seeds`: which of its runs, else the first. Kept output stays as it is. Raises UnknownTrialError, WorkspaceError
+        where there is no such run, LabBusyError where a loop runs.
+        """
+        with self.ledger.lock():
+            return self._repeating(observer).reproduce(self.trial(number), seeds)
+
+    def verify(self, everything: bool = False, observer: Observer = silent) -> Iterator[Verification]:
+        """Reproduces the accepted trials (or all that have run), measures them with fresh seeds, notes what it found.
+
+        Gives each as it is done. Raises LabBusyError where a loop runs.
+        """
+        with self.ledger.lock():
+            repeating = self._repeating(observer)
+            for record in self.trials():
+                if (everything or record.accepted) and any(r.status is not RunStatus.PRUNED for r in record.runs):
+                    found = repeating.verify(record)
+                    when = datetime.now(UTC).isoformat(timespec="seconds")
+                    self.history.add(self.ledger.note_check(record.id, found.check(when)))
+                    yield found
+
     def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
         return self._wire(self.config, silent, 1, seed).preview(count)
@@ -225,6 +254,22 @@ class Lab:
         landed = land(text, read, self._policy)
         idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
         return Landed(landed.diff, landed.changes, idle)
+
+    def _repeating(self, observer: Observer) -> Repeating:
+        from autogit.evaluate import StandardEvaluator
+        from autogit.evaluate.noise import noise
+        from autogit.execute import LocalExecutor
+        from autogit.measurement import Measurement
+        from autogit.recipe import Recipe
+        from autogit.repeating import OUT, Repeating
+
+        def measurement(config: Config) -> Measurement:
+            recipe = Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
+            executor, evaluator = LocalExecutor(config), StandardEvaluator(config)
+            return Measurement(config, self.ledger, executor, evaluator, recipe, observer, threading.Event(), OUT)
+
+        measured = noise(self.trials(), lambda metrics: metrics.get(self.config.metric.name))
+        return Repeating(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
 
     def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
         """Puts the rooms together."""

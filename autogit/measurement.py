@@ -87,7 +87,9 @@ class Measurement:
         recipe: Recipe,
         observer: Observer,
         cancel: Event,
+        out: str = "out",
     ) -> None:
+        """`out` names the folder, in the lab's private one, below which the runs' output goes."""
         self._config = config
         self._ledger = ledger
         self._executor = executor
@@ -95,6 +97,7 @@ class Measurement:
         self._recipe = recipe
         self._observer = observer
         self._cancel = cancel
+        self._out = out
         self._budgets: dict[str, int] = {}
         self._masked: tuple[Path, ...] | None = None
         self._data = fingerprint(recipe.data) if recipe.data else ""
@@ -128,7 +131,7 @@ class Measurement:
 
     def out(self, trial: Trial, seed: int) -> Path:
         """The output folder of one run."""
-        return self._ledger.private / "out" / trial.id / str(seed)
+        return self._ledger.private / self._out / trial.id / str(seed)
 
     @property
     def environment(self) -> Mapping[str, Scalar]:

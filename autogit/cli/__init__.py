@@ -17,8 +17,10 @@ from autogit.cli.face import Commands
 from autogit.cli.ideas import idea
 from autogit.cli.init import init
 from autogit.cli.loop import loop
+from autogit.cli.reproduce import reproduce, verify
 from autogit.cli.second_thoughts import reset, undo
 from autogit.cli.status import status, stop
+from autogit.cli.sync import gc, sync
 from autogit.cli.trial import try_
 from autogit.cli.trials import best, log, show, top, trends
 
@@ -47,6 +49,8 @@ for command in (
     cli.add_command(command)
 cli.add_command(idea)
 cli.add_command(context_)
+for command in (reproduce, verify, sync, gc):
+    cli.add_command(command)
 
 
 def main() -> None:
