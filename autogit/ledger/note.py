@@ -12,15 +12,16 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from autogit.records import Record, Run, RunStatus, Trial, Usage, Value, Verdict
 
 BEGIN, END = "# autogit", "# end"
 
-_BLOCK = re.compile(rf"^{BEGIN}\n(.*?)^{END}$\n?", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(rf"^{BEGIN}\n((?:(?!{END}$).*\n)*){END}$\n?", re.MULTILINE)
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().raw_decode
+_scan: Callable[[str, int], tuple[Any, int]] = cast(Any, json.JSONDecoder()).scan_once
 
 
 class NoteError(ValueError):
@@ -139,7 +140,7 @@ def _text(value: str) -> str:
 def _tables(block: str) -> list[dict[str, Any]]:
     try:
         return _canonical(block)
-    except (ValueError, KeyError, IndexError):
+    except (ValueError, StopIteration, KeyError, IndexError):
         pass
     try:
         return _as_json(tomllib.loads(block))
@@ -175,21 +176,30 @@ def _canonical(block: str) -> list[dict[str, Any]]:
             else:
                 trial[name] = table
             continue
-        if line[0] == '"':
-            key, end = _scan(line, 0)
-            if line[end : end + 3] != " = ":
-                raise ValueError(line)
-            start = end + 3
-        else:
-            start = line.index(" = ") + 3
-            key = line[: start - 3]
-            if not key.isidentifier() and not _BARE.fullmatch(key):
-                raise ValueError(line)
-        value, end = _scan(line, start)
-        if end != len(line) or key in table:
+        key, value = _pair(line)
+        if key in table:
             raise ValueError(line)
         table[key] = value
     return trials
+
+
+@lru_cache(maxsize=1 << 14)
+def _pair(line: str) -> tuple[str, Any]:
+    """The key and the value of one line. Most lines of a lab's records are the same in many of them."""
+    if line[0] == '"':
+        key, end = _scan(line, 0)
+        if line[end : end + 3] != " = ":
+            raise ValueError(line)
+        start = end + 3
+    else:
+        start = line.index(" = ") + 3
+        key = line[: start - 3]
+        if not key.isidentifier() and not _BARE.fullmatch(key):
+            raise ValueError(line)
+    value, end = _scan(line, start)
+    if end != len(line):
+        raise ValueError(line)
+    return key, value
 
 
 _HEADERS = {

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from autogit.errors import WorkspaceError
 from autogit.ledger.program import Git, neutral
 
 FILE, EXECUTABLE, LINK, FOLDER, MODULE = b"100644", b"100755", b"120000", b"40000", b"160000"
+_REMEMBERED = 4096
+"""Trees and commits kept in memory: those of the last trials, and the upper trees of the notes."""
 _BATCH = 1000
 """Requests in flight: 50 bytes each, so that they fit a pipe's 64 KiB and neither side can wait for the other."""
 
@@ -53,6 +56,7 @@ class ObjectStore:
         self._git = git
         self._folder = git.directory / "objects"
         self._new: dict[str, Object] = {}
+        self._recent: OrderedDict[str, Object] = OrderedDict()
         self._batch: subprocess.Popen[bytes] | None = None
         self._turn = threading.RLock()
         self._syncers = ThreadPoolExecutor(8, thread_name_prefix="sync")
@@ -93,6 +97,7 @@ class ObjectStore:
         id = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(body)) + body).hexdigest()
         with self._turn:
             self._new[id] = Object(id, kind, body)
+            self._remember(self._new[id])
         return id
 
     def add_tree(self, tree: Tree) -> str:
@@ -129,9 +134,20 @@ class ObjectStore:
 
     def _ask(self, names: list[str]) -> list[Object | None]:
         with self._turn:
-            asked = [name for name in names if name not in self._new]
-            answers = dict(zip(asked, self._converse(asked), strict=True)) if asked else {}
-            return [self._new.get(name) or answers.get(name) for name in names]
+            known = {name: found for name in names if (found := self._new.get(name) or self._recent.get(name))}
+            asked = [name for name in names if name not in known]
+            for name, found in zip(asked, self._converse(asked) if asked else [], strict=True):
+                if found is not None:
+                    known[name] = found
+                    self._remember(found)
+            return [known.get(name) for name in names]
+
+    def _remember(self, found: Object) -> None:
+        """Trees and commits are asked for again and again, and what an id stands for never changes."""
+        if found.kind in ("tree", "commit"):
+            self._recent[found.id] = found
+            if len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
 
     def _converse(self, names: list[str]) -> list[Object | None]:
         stdin, stdout = self._streams()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import lfs
+from autogit.ledger import commits, lfs
 from autogit.ledger.objects import MODULE, ObjectStore, walk
 from autogit.ledger.program import Git, GitFailedError
 
@@ -17,8 +16,9 @@ from autogit.ledger.program import Git, GitFailedError
 class Slots:
     """The slots of one lab, below one folder. A slot is used by one thread at a time."""
 
-    def __init__(self, git: Git, folder: Path) -> None:
+    def __init__(self, git: Git, store: ObjectStore, folder: Path) -> None:
         self._git = git
+        self._store = store
         self._folder = folder
 
     def checkout(self, commit: str, slot: int) -> Path:
@@ -26,12 +26,13 @@ class Slots:
         folder = self._folder / str(slot)
         index = folder.with_name(f"{folder.name}.index")
         index.with_name(f"{index.name}.lock").unlink(missing_ok=True)
-        _tame(folder)
+        # What is not in the commit goes before git looks: it would stop at a repository or a folder in a file's place.
+        tree = commits.read(self._store, commit).tree
+        _tame(folder, frozenset(os.fsdecode(path) for path, _ in walk(self._store, tree)))
         folder.mkdir(parents=True, exist_ok=True)
         where = {"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
         try:
             self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
-            self._git.run("clean", "-ffdxq", variables=where, cwd=folder)
         except GitFailedError:
             # What is left there defeats git: begin with nothing, which costs only time.
             empty(folder)
@@ -68,23 +69,28 @@ def check_modules(store: ObjectStore, tree: str, covered: tuple[str, ...]) -> No
             )
 
 
-def _tame(folder: Path) -> None:
-    """Takes away what training can have left to stop git: folders nobody may enter, links and `.git` at the top."""
+def _tame(folder: Path, keep: frozenset[str] | None = None) -> None:
+    """Takes away what training can have left to stop git, and with `keep` all files but those.
+
+    That is: folders that nobody may enter, links in place of folders, whole repositories.
+    """
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     if not folder.is_dir():
         return
-    folder.chmod(0o755)
-    inside = folder / ".git"
-    if inside.is_dir() and not inside.is_symlink():
-        empty(inside)
-    elif inside.is_symlink() or inside.exists():
-        inside.unlink()
-    stack = [folder]
-    while stack:
-        with os.scandir(stack.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.stat(follow_symlinks=False).st_mode & stat.S_IRWXU != stat.S_IRWXU:
-                        os.chmod(entry.path, 0o755)  # noqa: PTH101
-                    stack.append(Path(entry.path))
+    folders = {os.path.dirname(path) for path in keep or ()}  # noqa: PTH120
+    folders |= {str(parent) for path in folders for parent in PurePosixPath(path).parents}
+    _tame_inside(str(folder), "", keep, folders)
+
+
+def _tame_inside(place: str, prefix: str, keep: frozenset[str] | None, folders: set[str]) -> None:
+    os.chmod(place, 0o755)  # noqa: PTH101
+    with os.scandir(place) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                _tame_inside(entry.path, f"{name}/", keep, folders)
+                if keep is not None and name not in folders:
+                    os.rmdir(entry.path)  # noqa: PTH106
+            elif keep is not None and name not in keep:
+                os.unlink(entry.path)  # noqa: PTH108
