@@ -17,7 +17,10 @@ def applied(files: Mapping[str, str], diff: str, reverse: bool = False) -> dict[
     None where a line is not what the diff says, or the diff is of a kind that has no text (binary, mode only).
     """
     result: dict[str, str | None] = {}
-    for change in _changes(diff):
+    changes = _changes(diff)
+    if len(changes) < len(re.findall(r"^diff --git ", diff, re.M)):
+        return None
+    for change in changes:
         old, new = (change.new, change.old) if reverse else (change.old, change.new)
         text = "" if old is None else files.get(old)
         if text is None or not change.hunks:
