@@ -152,7 +152,7 @@ def _hardware(incumbent: Record) -> list[str]:
              if name in ("device", "gpu", "gpus", "processor", "threads", "python", "torch")]  # fmt: skip
     seconds = [run.seconds for run in incumbent.runs]
     lines = [f"- Runs on: {', '.join(facts)}."] if facts else []
-    return [*lines, f"- One run takes {max(seconds):.0f} s."] if seconds else lines
+    return [*lines, f"- One run takes {max(seconds):.3g} s."] if seconds else lines
 
 
 def _trends(briefing: Briefing) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,8 +59,14 @@ def effects(history: History) -> Mapping[str, float]:
 
 
 def noise_of(history: History) -> float | None:
-    """Standard deviation between seeds, as it was last measured; None while unknown."""
-    return next((r.statistics["noise"] for r in reversed(list(history)) if r.statistics.get("noise")), None)
+    """Standard deviation of the metric between seeds, as it was last measured; None while unknown.
+
+    A verdict's sigma is that of a difference of two runs, in the metric's unit unless a composite is compared.
+    """
+    if history.metric.objective != "primary":
+        return None
+    latest = next((r.statistics["sigma"] for r in reversed(list(history)) if r.statistics.get("sigma")), None)
+    return None if latest is None else latest / math.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True)

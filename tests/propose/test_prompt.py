@@ -24,7 +24,7 @@ VERDICTS = [Verdict.ACCEPTED, Verdict.REJECTED, Verdict.CRASHED, Verdict.UNSTABL
 def history(count: int) -> History:
     made = History(Metric())
     baseline = record("0", "c0", "c0", 1.0, proposer=BASELINE, operator=BASELINE)
-    made.add(replace(baseline, statistics={"noise": 0.01}, environment={"device": "cpu", "threads": 2}))
+    made.add(replace(baseline, statistics={"sigma": 0.01 * 2**0.5}, environment={"device": "cpu", "threads": 2}))
     for i in range(1, count + 1):
         verdict = Verdict.ACCEPTED if i % 11 == 1 else VERDICTS[1 + i % 4]
         value = None if verdict not in (Verdict.ACCEPTED, Verdict.REJECTED) else 1.0 + 0.05 * (i % 7)
