@@ -42,7 +42,9 @@ def trials() -> list[Record]:
         return replace(made, trial=replace(made.trial, title=title, rationale=why, expected=expected))
 
     machine = {"device": "cpu", "threads": 2, "torch": "2.13"}
-    baseline = replace(record("0", "c0", "c0", 1.0, proposer=BASELINE, operator=BASELINE), statistics={"sigma": 0.012 * 2**0.5})
+    baseline = replace(
+        record("0", "c0", "c0", 1.0, proposer=BASELINE, operator=BASELINE), statistics={"sigma": 0.012 * 2**0.5}
+    )
     warmup = record("1", "c1", "c0", 1.004, Verdict.REJECTED, "llm:tiny", "schedule", reason="0.004 worse (z = 0.3)")
     rate = record("2", "c2", "c0", 0.93, reason="0.07 better (z = 5.8)")
     crash = record(
