@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from shipped import SHIPPED
 
 from autogit.config import parse
 from autogit.pattern import Edit, Pattern
 from autogit.propose.patterns import available, catalogue
 from autogit.propose.rewriting import rewrite
 
-WORKSPACE = Path(__file__).parents[2] / "workspace"
-FILES = {name: (WORKSPACE / name).read_text() for name in ("train.py", "model.py")}
+FILES = {name: (SHIPPED / name).read_text() for name in ("train.py", "model.py")}
 NAMES = [pattern.name for pattern in catalogue()]
 
 
 @pytest.fixture
 def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
     """Runs (changed) workspace files in this process for a few steps and gives the trained module's names."""
-    monkeypatch.syspath_prepend(str(WORKSPACE))
+    monkeypatch.syspath_prepend(str(SHIPPED))
     monkeypatch.setattr(sys, "argv", ["train.py", "--seed", "1", "--steps", "3", "--out", str(tmp_path)])
     known = set(sys.modules)
 
@@ -37,7 +37,7 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object
 
     yield run
     for name in set(sys.modules) - known:
-        if getattr(sys.modules[name], "__file__", "") and str(WORKSPACE) in str(sys.modules[name].__file__):
+        if getattr(sys.modules[name], "__file__", "") and str(SHIPPED) in str(sys.modules[name].__file__):
             del sys.modules[name]
 
 
@@ -111,6 +111,6 @@ def test_insertion_keeps_the_indentation_and_the_rest_to_the_byte() -> None:
 
 
 def test_the_documentation_lists_the_whole_catalogue() -> None:
-    page = (WORKSPACE.parent / "docs" / "patterns.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "patterns.md").read_text()
     rows = [f"| `{p.name}` | {p.title} | {p.source} |" for p in catalogue()]
     assert "\n".join(rows) in page

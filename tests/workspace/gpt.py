@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-SHIPPED = Path(__file__).parents[2] / "workspace"
+from shipped import SHIPPED as SHIPPED
+
 STEPS = 20
 
 
