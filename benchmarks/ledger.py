@@ -38,13 +38,14 @@ def main() -> None:
         for folder, count in ((small, 10), (large, options.trials)):
             ledger = make(folder)
             with unsynced():
-                seconds = timed(lambda ledger=ledger, count=count: [trial(ledger, i) for i in range(count)])
+                seconds = timed(
+                    lambda ledger=ledger, count=count: [trial(ledger, i, whole=False) for i in range(count)]
+                )
             print(f"{count} trials made in {seconds:.1f} s without syncing")
             per_trial[count] = [timed(lambda ledger=ledger, i=i: trial(ledger, i)) for i in range(options.repeat)]
             shown = sorted(per_trial[count])
-            print(
-                f"  a trial's git work: median {1e3 * median(shown):.1f} ms, p90 {1e3 * shown[len(shown) * 9 // 10]:.1f} ms"
-            )
+            middle, late = 1e3 * median(shown), 1e3 * shown[len(shown) * 9 // 10]
+            print(f"  a trial's git work: median {middle:.1f} ms, p90 {late:.1f} ms")
             ledger.close_processes()
         ratio = median(per_trial[options.trials]) / median(per_trial[10])
         print(f"  {options.trials} trials against 10: {ratio:.2f} times")
@@ -68,12 +69,13 @@ def make(folder: Path) -> GitLedger:
     return ledger
 
 
-def trial(ledger: GitLedger, number: int) -> None:
-    """One rejected trial: open, check out, close."""
+def trial(ledger: GitLedger, number: int, whole: bool = True) -> None:
+    """One rejected trial: open, check out (where it is a whole one), close."""
     text = f"learning_rate = {number}\n".encode() + b"# a line of code\n" * 150
     proposal = Proposal(ledger.main(), "", f"Set the learning rate to {number}", "hyperparameters", "learning_rate")
     opened = ledger.open(proposal, {"train.py": text})
-    ledger.checkout(opened.commit, 0)
+    if whole:
+        ledger.checkout(opened.commit, 0)
     ledger.close(record(opened.id, opened, Verdict.REJECTED), LOG, [CURVE])
 
 
@@ -101,8 +103,9 @@ def read(folder: Path, count: int) -> None:
     print(f"git log --notes -20: {1e3 * timed(lambda: git(folder, 'log', '--notes', '-20', '--tags')):.0f} ms")
     print(f".git before packing: {size(folder):.1f} MB")
     seconds = timed(lambda: ledger.gc())
+    megabytes = size(folder)
     print(
-        f".git after packing ({seconds:.1f} s): {size(folder):.1f} MB, {1000 * size(folder) / count:.2f} MB per 1,000 trials"
+        f".git after packing ({seconds:.1f} s): {megabytes:.1f} MB, {1000 * megabytes / count:.2f} MB per 1,000 trials"
     )
     print(f"records loaded after packing in {min(timed(ledger.records) for _ in range(3)):.2f} s")
     clone = folder.with_name("clone")
