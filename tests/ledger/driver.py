@@ -35,7 +35,8 @@ def main(folder: Path, count: int, deadly: int = 0) -> None:
                 proposal = Proposal(
                     base, "", f"Try {turn}", "hand", "number", raw="?", refused="" if turn % 5 else "why"
                 )
-            change = {"train.py": b"learning_rate = %d\n" % turn, f"new/{turn}.py": b"x = 1\n"}
+            text = b"learning_rate = %d  # never twice the same: %d\n" % (turn, os.getpid())
+            change = {"train.py": text, f"new/{turn}.py": b"x = 1\n"}
             trial = again[0] if again else ledger.open(proposal, {} if baseline else change)
             accepted = trial.is_baseline or (turn % 2 == 1 and trial.base == base)
             what = Verdict.ACCEPTED if accepted else Verdict.REJECTED
