@@ -75,19 +75,15 @@ class Header:
         old, new = self.old, self.new
         if old is None and new is None and self.git:
             old, new = self.git
-        kind = self.kind
-        if old == NULL:
-            kind = Kind.CREATE
-        elif new == NULL:
-            kind = Kind.DELETE
-        if old == new == NULL:
-            raise PatchError("a file header names /dev/null on both sides")
+        kind = Kind.CREATE if old == NULL else Kind.DELETE if new == NULL else self.kind
+        sides = [side for side in (old, new) if side and side != NULL]
+        if not sides:
+            raise PatchError("a file header names no file; put `--- a/PATH` and `+++ b/PATH` above the first hunk")
         if NULL in (old, new) and self.git and (names := same_file(*self.git)):
             return names, kind
-        if old in (None, NULL) or new in (None, NULL):
-            return _one_sided(new if old in (None, NULL) else old, "b/" if old in (None, NULL) else "a/"), kind
-        assert old is not None and new is not None
-        if names := same_file(old, new):
+        if len(sides) == 1:
+            return _one_sided(sides[0], "a/" if sides[0] is old else "b/"), kind
+        if names := same_file(*sides):
             return names, kind
         raise PatchError(f"the header names two files, {old} and {new}: a proposal does not rename; say one path twice")
 
@@ -135,8 +131,7 @@ def same_file(old: str, new: str) -> tuple[str, ...]:
     return (a,) if a and a == b and len(first) == len(second) == 1 else ()
 
 
-def _one_sided(path: str | None, prefix: str) -> tuple[str, ...]:
-    assert path is not None
+def _one_sided(path: str, prefix: str) -> tuple[str, ...]:
     return (path[2:], path) if path.startswith(prefix) and len(path) > 2 else (path,)
 
 

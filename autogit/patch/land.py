@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,9 @@ from autogit.patch.source import Source, rewrite
 Read = Callable[[str], bytes | None]
 """Gives a base file's content by its path from the repository's root, None where there is no file. Raises PatchError
 for a path that is, or leads through, something else than a plain file in plain folders: a link, a submodule."""
+
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ def land(text: str, read: Read, policy: Policy) -> Landed:
     """
     if len(text) > MAX_TEXT:
         raise PatchError(f"the proposal has {len(text)} characters; at most {MAX_TEXT} are read")
+    if _NO_TEXT.search(text):
+        raise PatchError("the proposal holds characters that no text file has (NUL or lone surrogates)")
     patches = _by_path(_understood(text), read, policy)
     if len(patches) > MAX_FILES:
         raise PatchError(f"the proposal changes {len(patches)} files; at most {MAX_FILES} are allowed")

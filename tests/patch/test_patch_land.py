@@ -69,6 +69,12 @@ def test_what_is_no_text_is_refused(data: bytes) -> None:
         land("--- x.txt\n+++ x.txt\n@@\n-a\n+b\n", reader(x_txt=data), POLICY)
 
 
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_what_would_be_no_text_is_refused(character: str) -> None:
+    with pytest.raises(PatchError, match="characters that no text file has"):
+        land(f"--- x.txt\n+++ x.txt\n@@\n-a\n+{character}\n", reader(x_txt=b"a\n"), POLICY)
+
+
 def test_sizes_are_bounded() -> None:
     with pytest.raises(PatchError, match="characters"):
         land(" " * (MAX_TEXT + 1), reader(), POLICY)
