@@ -63,8 +63,8 @@ class Keeper:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
-    def keep(self) -> None:
-        """From the start of the job until nothing of it is left."""
+    def keep(self, orders: bytes) -> None:
+        """From the start of the job until nothing of it is left; `orders` came right behind the plan."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         why = self._start()
@@ -72,6 +72,8 @@ class Keeper:
             _report(f"failed {why}")
             return
         _report("started")
+        if orders:
+            self._obey(orders)
         while not self._over():
             ready, _, _ = select.select([0, self._woken], [], [], 0.2 if self._asked else None)
             if self._woken in ready:
@@ -175,13 +177,14 @@ def _report(line: str) -> None:
 def main() -> None:
     """Takes the plan from standard input and keeps its run."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    line = b""
-    while not line.endswith(b"\n"):
+    told = b""
+    while b"\n" not in told:
         piece = os.read(0, 1 << 16)
         if not piece:
             return
-        line += piece
-    Keeper(Plan.load(line)).keep()
+        told += piece
+    line, _, orders = told.partition(b"\n")
+    Keeper(Plan.load(line)).keep(orders)
 
 
 if __name__ == "__main__":

@@ -160,6 +160,11 @@ def test_cancelling_ends_a_run_at_once(bench: Bench) -> None:
     assert (done.ending, done.status) == (Ending.CANCELLED, -9)
 
 
+def test_a_run_that_is_cancelled_before_it_began_ends_too(bench: Bench) -> None:
+    bench.cancel.set()
+    assert bench.run("ignores_sigterm").ending is Ending.CANCELLED
+
+
 def test_two_runs_side_by_side_do_not_end_each_other(bench: Bench, tmp_path: Path) -> None:
     done = []
     (tmp_path / "other").mkdir()
