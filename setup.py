@@ -8,6 +8,8 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithTemplates(build_py):
+    """Takes the shipped workspace along as a template."""
+
     def run(self):
         super().run()
         if self.editable_mode:

@@ -76,8 +76,8 @@ class Metric:
     """Regular expressions for output that is not understood by itself: metric = 'acc: ([0-9.]+)'. One group, the value;
     a second one named `step` where the line has it: '(?P<step>\\d+).*acc ([0-9.]+)'."""
     objective: Literal["primary", "composite"] = "primary"
-    """What is compared: this metric alone, or the weighted mean of log ratios to the baseline of all metrics that have a
-    weight in `[metrics]` (this one weighs 1 unless it is listed there)."""
+    """What is compared: this metric alone, or the weighted mean of log ratios to the baseline of all metrics that have
+    a weight in `[metrics]` (this one weighs 1 unless it is listed there)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,8 @@ class Agent:
     """A command-line coding agent that makes proposals by editing a throwaway copy of the files."""
 
     command: str = ""
-    """Run by `sh` in that copy, with your own environment. {briefing} stands for the path of the task's text, which also
-    lies there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
+    """Run by `sh` in that copy, with your own environment. {briefing} stands for the path of the task's text, which
+    also lies there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
     timeout: Positive = 1800.0
     """Seconds, after which it and all that it started are ended."""
     context: Count = 60000

@@ -56,7 +56,7 @@ class LiveFile:
         self._clock = clock
         self._lock = threading.Lock()
         self._live: Live | None = None
-        self._written = 0.0
+        self._written = -INTERVAL
 
     def tell(self, event: Event) -> None:
         """Takes an event in; a reader never sees half a file."""
@@ -71,7 +71,11 @@ class LiveFile:
             if self._live is None:
                 return
             self._live = _after(self._live, event, now)
-            if not isinstance(event, Progress) or now - self._written >= INTERVAL:
+            if not isinstance(event, Progress):
+                # What follows is news: a run that reports once and then works for hours is seen, too.
+                self._written = -INTERVAL
+                self._write(self._live)
+            elif now - self._written >= INTERVAL:
                 self._written = now
                 self._write(self._live)
 

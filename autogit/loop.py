@@ -95,13 +95,17 @@ class Loop:
 
     def _wait(self, workers: list[Future[None]]) -> None:
         """Until all slots are done or one has failed. Ctrl-C: stop after the current trials; again: now."""
+        asked = 0
         while True:
             try:
+                # Within the try: the second one may come while the first one is still being obeyed.
+                if asked:
+                    self._interrupted = True
+                    self.stop("stopped by the person", now=asked > 1)
                 wait(workers, return_when=FIRST_EXCEPTION)
                 return
             except KeyboardInterrupt:
-                self.stop("stopped by the person", now=self._interrupted)
-                self._interrupted = True
+                asked += 1
 
     def _work(self, slot: int) -> None:
         try:

@@ -54,7 +54,7 @@ def steps_for(flops: float, one_step: float) -> int:
 def count(answer: int, out: str, folder: str) -> None:
     """In the child: runs the script and writes its FLOPs to the file descriptor `answer`."""
     import data
-    from hide import hide
+    from isolation import hide
 
     hide(data.masked(folder))
 

@@ -12,6 +12,7 @@ process that is sent nothing but what comes before them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import secrets
@@ -25,6 +26,7 @@ import numpy as np
 
 import checkpoint
 import data
+from isolation import adopt_orphans, end_orphans
 from model_server import HEADER, VOCABULARY
 
 SCORED_BYTES = 49152
@@ -55,20 +57,31 @@ class Model:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             # Two of these share the cores: threads that spin while they wait would take them from the other.
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            # Nothing is compiled, since a model that is scored has no place to write to.
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TORCHDYNAMO_DISABLE": "1"},
         )
 
     def __enter__(self) -> Model:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self.stop()
         self._errors.close()
 
     @property
-    def text_hidden(self) -> bool:
-        """Whether the system keeps the process from reading the text it is scored on. To be read first, once."""
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Ends the process, whatever it does. What it started may still hold its pipes: nobody waits for their end."""
+        self._process.kill()
+        self._process.wait()
+        _pipe(self._process.stdout).close()
+        with contextlib.suppress(BrokenPipeError):
+            _pipe(self._process.stdin).close()
+
+    def confined(self) -> bool:
+        """Whether the system keeps the process from reading the text and from passing it on. To be asked first."""
         return self._read(1) == b"\1"
 
     def send(self, tokens: np.ndarray, last: bool = False) -> None:
@@ -114,20 +127,24 @@ def windows(text: np.ndarray, context: int) -> np.ndarray:
 
 
 def score(model: Model, fresh: Model, text: np.ndarray) -> float:
-    """Mean loss in nats per byte over text (n, t + 1). Raises Refused."""
+    """Mean loss in nats per byte over text (n, t + 1). Raises Refused. Afterwards `model` is gone.
+
+    `fresh` is asked nothing before `model` and all that it started are dead, which saw every byte but the last labels.
+    """
     inputs, targets = text[:, :-1], text[:, 1:]
+    predicted = np.concatenate([_ask(model, inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)])
     dice = np.random.default_rng(secrets.randbits(64))  # a model that knew the places could behave just there
     rows = dice.permutation(len(inputs))[:PROBES]
     places = dice.integers(0, inputs.shape[1], size=len(rows))
-    for row, place in zip(rows, places, strict=True):
-        fresh.send(inputs[row : row + 1, : place + 1], last=True)
-    predicted = np.concatenate([_ask(model, inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)])
-    for row, place in zip(rows, places, strict=True):
-        if _differ(fresh.receive(1, 1)[0, 0], predicted[row, place]):
-            raise Refused("a prediction changes with the bytes that come after it: the model sees the future")
     again = np.append(rows, rows[:1])  # other neighbours, another order, one of them twice
     if _differ(_ask(model, inputs[again]), predicted[again]):
         raise Refused("a prediction changes with the order or the size of the batch: the model remembers")
+    model.stop()
+    end_orphans(but=fresh.pid)
+    for row, place in zip(rows, places, strict=True):
+        fresh.send(inputs[row : row + 1, : place + 1], last=True)
+        if _differ(fresh.receive(1, 1)[0, 0], predicted[row, place]):
+            raise Refused("a prediction changes with the bytes that come after it: the model sees the future")
     losses = -np.take_along_axis(predicted, targets[..., None].astype(int), axis=-1)
     loss = float(losses.mean(dtype=np.float64))
     if loss < LEAST_LOSS:
@@ -156,6 +173,7 @@ def main() -> None:
     parser.add_argument("--audit", action="store_true", help="score on the audit split")
     parser.add_argument("--data", default="", metavar="DIR", help="as in training")
     options = parser.parse_args()
+    adopt_orphans()
     with Model(options.out, options.data) as model, Model(options.out, options.data) as fresh:
         try:
             tensors, facts = checkpoint.load(options.out / checkpoint.FILENAME)
@@ -167,7 +185,7 @@ def main() -> None:
             if not isinstance(context, int) or not 1 <= context <= LONGEST_CONTEXT:
                 raise Refused(f"a context of {context!r} bytes; possible are 1 to {LONGEST_CONTEXT}")
             text = data.load("audit" if options.audit else "validation", options.data)
-            hidden = model.text_hidden and fresh.text_hidden
+            confined = model.confined() and fresh.confined()
             loss = score(model, fresh, windows(text, context))
         except (Refused, checkpoint.CheckpointError) as error:
             print(f"refused: {error}")
@@ -176,7 +194,7 @@ def main() -> None:
     print(f"perplexity: {math.exp(loss):.6f}")
     print(f"bits_per_byte: {loss / math.log(2):.6f}")
     print(f"num_params: {checkpoint.parameters(tensors)}")
-    print(f"text_hidden: {int(hidden)}")
+    print(f"confined: {int(confined)}")
 
 
 if __name__ == "__main__":

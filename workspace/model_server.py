@@ -3,8 +3,8 @@
 Started by evaluate.py as: model_server.py OUT [DATA]. The text that models are scored on cannot be read from here.
 
 A request on standard input is three little-endian int32 (sequences, bytes in each, whether only the last position is
-asked for) and the bytes. The answer on standard output is float32 scores, 256 for each position asked for. Before the
-first request one byte says whether the text was hidden.
+asked for) and the bytes. The answer on standard output is float32 scores, 256 for each position asked for. Before all
+answers one byte says whether the process is confined.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 import checkpoint
 import data
-from hide import hide
+from isolation import hide
 
 VOCABULARY = 256
 HEADER = struct.Struct("<iii")
@@ -29,11 +29,14 @@ def main(out: Path, folder: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the model prints, it does not get between the answers
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    answers.write(bytes([hide(data.masked(folder))]))
+    answers.write(bytes([hide(data.masked(folder), silence=True)]))
     answers.flush()
 
     import torch
 
+    # Of the trial's code nothing has run yet: until the first question there is nobody here to be told anything.
+    if not questions.peek(1):
+        return
     from model import GPT, GPTConfig
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -4,18 +4,18 @@ import argparse
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 
 def main(seed: int) -> None:
     X, y = load_breast_cancer(return_X_y=True)
-    model = HistGradientBoostingClassifier(
+    model = GradientBoostingClassifier(
+        n_estimators=40,
         learning_rate=0.02,
-        max_iter=60,
-        max_leaf_nodes=8,
-        min_samples_leaf=20,
-        l2_regularization=0.0,
+        max_depth=2,
+        subsample=1.0,
+        min_samples_leaf=1,
         random_state=seed,
     )
     folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=seed)

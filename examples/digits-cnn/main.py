@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """A small convolutional network on scikit-learn's 8x8 digits.
 
-    python main.py --epochs 6 --lr 0.1
+python main.py --epochs 6 --lr 0.1
 """
 
 import argparse
@@ -69,9 +69,7 @@ def main():
 
     (x, y), (x_val, y_val) = load()
     model = Net(args.channels, dropout=args.dropout)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=args.lr, momentum=args.momentum, weight_decay=args.weight_decay
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=args.momentum, weight_decay=args.weight_decay)
 
     step = 0
     for epoch in range(1, args.epochs + 1):

@@ -105,6 +105,29 @@ def test_pruned_and_failed_trials_are_told() -> None:
     assert HyperparameterProposer().propose(context) is not None
 
 
+def test_what_failed_counts_as_bad() -> None:
+    bench = Bench({"train.py": TRAIN}, config(SPACE))
+    for i in range(40):
+        rate = 10 ** (-5 + 4 * i / 39)
+        setting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": rate})
+        # The higher the better, until it fails.
+        fails = rate > 10**-2.5
+        bench.close(setting, None if fails else 2 - i / 100, Verdict.UNSTABLE if fails else Verdict.REJECTED)
+    search = Search.of(bench.context())
+    asked = [each["learning_rate"] for each in islice(suggestions(search.found, search.samples, (), "min", 1), 20)]
+    assert np.median(np.array(asked, float)) < 10**-2.3
+
+
+def test_what_waits_counts_as_known() -> None:
+    context = searched(20).context()
+    search = Search.of(context)
+    waiting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": 1e-2})
+    with_it, without = (
+        list(islice(suggestions(search.found, search.samples, p, "min", 1), 3)) for p in ([waiting] * 8, [])
+    )
+    assert with_it != without
+
+
 def test_a_changed_space_is_learned_anew_from_the_same_trials() -> None:
     bench = searched(20)
     bench.config = config(

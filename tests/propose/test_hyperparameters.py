@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -23,8 +24,8 @@ betas = (0.9, 0.95)
 SPACE = """
 learning_rate = { low = 1e-5, high = 1e-2, log = true }
 weight_decay = [0.0, 0.01, 0.1]
-n_embd = { low = 64, high = 256, step = 16 }
-n_head = [2, 4, 8]
+n_embd = { low = 64, high = 256, step = 2 }
+n_head = [2, 3, 4, 8]
 dropout = { low = 0.0, high = 0.3 }
 betas = [[0.9, 0.95], [0.9, 0.99], [0.95, 0.99]]
 constraints = ["n_embd % n_head == 0", "n_embd >= 16 * n_head"]
@@ -60,6 +61,21 @@ def test_proposals_keep_the_constraints_never_repeat_and_are_the_same_again(seed
         seen.add(proposal.diff)
         for each in (bench, again):
             each.close(proposal, 1.1, Verdict.REJECTED)
+
+
+def test_what_is_next_to_what_was_tried_comes_last() -> None:
+    bench = Bench({"train.py": TRAIN}, config("dropout = { low = 0.0, high = 1.0 }"))
+    values = [0.0]
+    for _ in range(12):
+        proposal = HyperparameterProposer().propose(bench.context())
+        assert proposal is not None
+        value = proposal.parameters["dropout"]
+        assert isinstance(value, float) and min(abs(value - each) for each in values) > 0.04
+        values.append(value)
+        bench.close(proposal, 1.1, Verdict.REJECTED)
+    for value in range(101):
+        bench.close(replace(proposal, parameters={"dropout": value / 100}), 1.1, Verdict.REJECTED)
+    assert HyperparameterProposer().propose(bench.context()) is None
 
 
 def test_what_waits_is_not_proposed_and_a_finished_space_gives_none() -> None:

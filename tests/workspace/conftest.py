@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from workspace.gpt import SHIPPED, STEPS, Trained, python
 
-NAMES = ("checkpoint", "data", "evaluate", "hide", "model", "model_server", "monitor", "budget")
+NAMES = ("checkpoint", "data", "evaluate", "isolation", "model", "model_server", "monitor", "budget")
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,6 @@ def test_agrees_with_an_independent_calculation(spoiled: Spoil, trained: Trained
     assert float(found["val_loss"]) == pytest.approx(loss, abs=1e-5)
     assert float(found["perplexity"]) == pytest.approx(math.exp(loss), rel=1e-4)
     assert float(found["bits_per_byte"]) == pytest.approx(loss / math.log(2), rel=1e-4)
-    assert values(evaluate(noisy, "--audit")[1])["val_loss"] != found["val_loss"]
     assert int(found["num_params"]) == sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -74,9 +73,51 @@ def test_refuses_what_is_no_language_model(spoiled: Spoil, old: str, new: str, r
 def test_a_model_cannot_read_what_it_is_scored_on(spoiled: Spoil, modules: SimpleNamespace, tmp_path: Path) -> None:
     path = modules.data.files()["validation"][0]
     status, output = evaluate(spoiled("return logits", f"open({str(path)!r}).read()\n        return logits"))
-    if status == 0 and values(output)["text_hidden"] == "0":
+    if status == 0 and values(output)["confined"] == "0":
         pytest.skip("no Landlock on this system")
     assert status == 1 and "PermissionError" in output
+
+
+LEAKS = """
+            import os, signal
+            from pathlib import Path
+            reached = []
+            for place in ("/tmp", "/dev/shm", str(Path(__file__).parent), str(Path.home())):
+                try:
+                    (Path(place) / "leak").write_text("x")
+                    reached.append(place)
+                except OSError:
+                    pass
+            for place in ("mem", "environ", "fd/1"):
+                try:
+                    open(f"/proc/{os.getppid()}/{place}", "rb").read(1)
+                    reached.append(place)
+                except OSError:
+                    pass
+            assert not reached, f"reached {reached}"
+            if not hasattr(self, "left") and os.fork() == 0:
+                os.setsid()
+                signal.pause()
+            self.left = True
+"""
+
+
+def test_a_model_can_tell_nobody_what_it_was_asked_and_leaves_nothing_running(spoiled: Spoil) -> None:
+    trial = spoiled("return logits", f"if True:{LEAKS}\n        return logits")
+    status, output = evaluate(trial)
+    if values(output).get("confined") == "0":
+        pytest.skip("no Landlock on this system")
+    assert status == 0, output
+    folders = [cwd for cwd in Path("/proc").glob("[0-9]*/cwd") if cwd.exists() and cwd.resolve() == trial.folder]
+    assert folders == []
+
+
+@pytest.mark.slow
+def test_the_audit_split_is_another_text_and_a_number_comes_again(trained: Trained) -> None:
+    validation, audit = evaluate(trained), evaluate(trained, "--audit")
+    assert validation[0] == audit[0] == 0
+    assert values(validation[1])["val_loss"] != values(audit[1])["val_loss"]
+    assert evaluate(trained) == validation
 
 
 def test_refuses_a_checkpoint_that_is_not_this_trials(copy: Path, trained: Trained) -> None:

@@ -12,7 +12,7 @@ from workspace.gpt import STEPS, Trained, python, values
 
 HIDDEN = """
 import runpy, sys, data
-from hide import hide
+from isolation import hide
 if not hide(data.masked()):
     sys.exit(3)
 runpy.run_path("train.py", run_name="__main__")
