@@ -64,9 +64,11 @@ def test_tags_of_trials_can_stay(tmp_path: Path) -> None:
 
 def test_gc_drops_logs_only_when_asked(tmp_path: Path) -> None:
     folder = make_toy(tmp_path / "lab")
-    Lab.open(folder).loop(trials=3)
+    for rate in ("0.9", "1.5"):
+        worse = f"--- a/train.py\n+++ b/train.py\n@@ -5 +5 @@\n-learning_rate = 0.1\n+learning_rate = {rate}\n"
+        Lab.open(folder).attempt(worse, "Far too fast")
     dead = [r.id for r in Lab.open(folder).trials() if r.verdict.dead]
-    assert dead
+    assert dead == ["1", "2"]
     assert run(folder, "gc").output == "packed\n"
     assert all(Lab.open(folder).log(id) for id in dead)
     done = run(folder, "gc", "--keep", "0")
