@@ -21,7 +21,8 @@ def commands() -> str:
     """The help of every command."""
     parts = ["# Commands", "", "Made by `python docs/generate.py` from the commands' own help.", ""]
     parts += ["Exit codes: 0 done, 1 failed, 2 wrong usage (the configuration's too), 130 interrupted.", ""]
-    context = click.Context(cli, info_name="autogit", max_content_width=100, terminal_width=100)
+    settings = {**cli.context_settings, "max_content_width": 100, "terminal_width": 100}
+    context = click.Context(cli, info_name="autogit", **settings)
     for name in sorted(cli.commands):
         command = cli.commands[name]
         inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)

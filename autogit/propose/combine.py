@@ -28,9 +28,10 @@ class CombineProposer:
         pairs = combinations(near_misses(history, MOST), 2)
         for a, b in sorted(pairs, key=lambda pair: -sum(gained[r.id] for r in pair)):
             first, second = sorted((a, b), key=lambda r: r.trial.number)
-            parents = (first.id, second.id)
-            if roots(history, parents) in done or _same_kind(first, second):
+            ideas = [roots(history, [r.id]) for r in (first, second)]
+            if ideas[0] & ideas[1] or ideas[0] | ideas[1] in done or _same_kind(first, second):
                 continue
+            parents = (first.id, second.id)
             proposal = moved(
                 context, context.revisions.transplant(parents, context.base),
                 f"Combine {first.trial.ref} ({first.trial.title}) with {second.trial.ref} ({second.trial.title})",

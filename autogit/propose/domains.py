@@ -75,6 +75,7 @@ def every(domain: Domain, most: int = 1000) -> Iterator[Value]:
 
 def brought(domain: Range, raw: float) -> Value:
     """`raw` as a person would write it: on the step, whole, or to a hundredth of the range; always inside."""
+    raw = min(max(raw, domain.low), domain.high)
     if domain.step is not None:
         return _exact(domain, domain.low + round((raw - domain.low) / domain.step) * domain.step)
     if domain.integer:

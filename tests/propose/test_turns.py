@@ -73,19 +73,6 @@ def test_who_brings_more_gets_more_turns_and_nobody_none() -> None:
     assert min(seen.values()) >= 120 * 0.2 / 3 / 2
 
 
-def test_a_fifth_of_the_turns_is_given_by_lot() -> None:
-    lab = bench()
-    for _ in range(60):
-        lab.close(Proposal(lab.base, "", "", "bad", "bad"), 1.1, Verdict.REJECTED)
-        lab.close(Proposal(lab.base, "", "", "good", "good"), 0.99, Verdict.ACCEPTED)
-    turns = []
-    for seed in range(200):
-        lab.seed = seed
-        proposal = Portfolio([Scripted("good"), Scripted("bad")]).propose(lab.context())
-        turns.append(proposal and proposal.proposer)
-    assert 10 <= turns.count("bad") <= 40
-
-
 def test_gain_is_counted_per_second() -> None:
     history = History(bench().config.metric, [record("0", "c0", "c0", 1.0, proposer="baseline")])
     for i in range(1, 41):
