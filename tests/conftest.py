@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 # Everyone tests the same examples; to look for new ones: HYPOTHESIS_PROFILE=default pytest tests/patch
-settings.register_profile("same", derandomize=True)
+settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
