@@ -1,0 +1,257 @@
+"""What `autogit init` sees in repositories of many habits. Nothing is trained here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import git
+
+from autogit.cli import cli
+from autogit.config import parse
+from autogit.errors import WorkspaceError
+from autogit.survey import Survey, survey
+from autogit.survey.draft import draft
+from autogit.survey.metrics import direction, printed
+
+TORCH = """\
+import torch
+from torch import nn
+LEARNING_RATE = 3e-4
+HIDDEN = 256
+for step in range(100):
+    loss = torch.zeros(())
+    loss.backward()
+    print(f"step {step} loss {loss.item():.4f}")
+print(f"val_loss: {loss.item():.4f}")
+"""
+
+
+def commit(folder: Path, files: dict[str, str], branch: str = "main") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "-q", "-b", branch)
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    git(folder, "add", "--all")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "Start")
+    return folder
+
+
+def look(folder: Path, files: dict[str, str]) -> Survey:
+    """The survey of these files; its draft is a valid configuration that says the same."""
+    found = survey(commit(folder, files))
+    config = parse(draft(found))
+    assert config.train.command == found.script.command
+    assert set(config.space.parameters) == {constant.name for constant in found.constants}
+    assert config.train.data == found.data
+    return found
+
+
+def test_constants_on_top_of_one_file(tmp_path: Path) -> None:
+    found = look(tmp_path / "r", {"train.py": TORCH, "README.md": "nothing to see"})
+    assert found.script.command == "{python} train.py"
+    assert found.metric is not None and (found.metric.name, found.metric.direction) == ("val_loss", "min")
+    assert {c.name for c in found.constants} == {"LEARNING_RATE", "HIDDEN"}
+    assert any("takes no seed" in doubt for doubt in found.doubts)
+
+
+def test_the_training_script_is_told_from_its_neighbours(tmp_path: Path) -> None:
+    files = {
+        "train.py": TORCH,
+        "evaluate.py": TORCH,
+        "model.py": "class Model: pass\n",
+        "tests/test_train.py": TORCH,
+        "prepare_data.py": 'print("done")\nfor _ in range(3): pass\n',
+    }
+    found = look(tmp_path / "r", files)
+    assert found.script.path == "train.py"
+    assert found.protected == ("evaluate.py", "prepare_data.py", "tests/test_train.py")
+
+
+def test_options_for_seed_and_output_are_used(tmp_path: Path) -> None:
+    script = TORCH.replace(
+        "LEARNING_RATE = 3e-4",
+        'import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument("--lr", type=float, default=1e-3)\n'
+        'parser.add_argument("-s", "--random-seed", type=int)\nparser.add_argument("--save-dir")\n',
+    )
+    found = look(tmp_path / "r", {"main.py": script})
+    assert found.script.command == "{python} main.py --random-seed {seed} --save-dir {out}"
+    assert "lr" in {c.name for c in found.constants}
+
+
+def test_a_seed_from_the_environment(tmp_path: Path) -> None:
+    found = look(tmp_path / "r", {"train.py": f'import os\nSEED = int(os.environ.get("SEED", 0))\n{TORCH}'})
+    assert found.script.command == "SEED={seed} {python} train.py" and found.script.seeded
+
+
+def test_the_readme_knows_what_the_script_needs(tmp_path: Path) -> None:
+    files = {
+        "train.py": TORCH,
+        "configs/base.yaml": "optimizer:\n  lr: 1e-3\n  weight_decay: 0.1\n",
+        "README.md": "# It\n\n    $ python3 train.py --config configs/base.yaml\n",
+    }
+    found = look(tmp_path / "r", files)
+    assert found.script.command == "{python} train.py --config configs/base.yaml"
+    assert "README.md" in found.script.origin
+    assert {"lr", "weight_decay"} <= {c.name for c in found.constants}
+    assert "configs/base.yaml" in found.editable
+
+
+def test_a_command_that_only_shows_options_does_not_fix_them(tmp_path: Path) -> None:
+    found = look(tmp_path / "r", {"train.py": TORCH, "README.md": "`python train.py --learning-rate 0.1`"})
+    assert found.script.command == "{python} train.py"
+
+
+def test_torchrun_becomes_gpus_per_run(tmp_path: Path) -> None:
+    found = look(tmp_path / "r", {"train.py": TORCH, "run.sh": "torchrun --standalone --nproc_per_node=4 train.py\n"})
+    expected = "{python} -m torch.distributed.run --standalone --nproc_per_node={gpus} train.py"
+    assert found.script.command == expected and found.script.gpus == 4
+    assert parse(draft(found)).train.gpus_per_run == 4
+
+
+def test_a_module_that_imports_from_its_package_is_started_as_one(tmp_path: Path) -> None:
+    files = {
+        "lm/__init__.py": "", "lm/train.py": "from .model import x\n" + TORCH, "lm/model.py": "x = 1\n",
+    }  # fmt: skip
+    found = look(tmp_path / "r", files)
+    assert found.script.command == "{python} -m lm.train" and found.editable[0] == "lm/**/*.py"
+
+
+def test_a_script_in_a_monorepo_is_started_where_its_files_are(tmp_path: Path) -> None:
+    script = TORCH.replace("import torch\n", 'import torch\nTEXT = open("corpus.txt").read()\n')
+    files = {"research/lm/train.py": script, "research/lm/corpus.txt": "words", "web/server.py": "print('hello')\n"}
+    found = look(tmp_path / "r", files)
+    assert found.script.command == "cd research/lm && {python} train.py"
+    assert found.editable == ("research/**/*.py",)
+    inner = survey(tmp_path / "r" / "research" / "lm")
+    assert (inner.prefix, inner.script.command) == ("research/lm", "{python} train.py")
+
+
+def test_ignored_data_that_the_code_names_is_found_and_products_are_not(tmp_path: Path) -> None:
+    script = TORCH.replace(
+        "import torch\n", 'import torch\nrows = open("data/rows.csv")\nmore = open("big.npy", "rb")\n'
+    )
+    folder = commit(tmp_path / "r", {"train.py": script, ".gitignore": "data/\n*.npy\nruns/\nother/\n"})
+    for path in ("data/rows.csv", "big.npy", "runs/1/log.txt", "other/thing.bin", "__pycache__/a.pyc"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("x")
+    found = survey(folder)
+    assert sorted(found.data) == ["big.npy", "data"]
+    assert [doubt for doubt in found.doubts if "other/" in doubt] and not [d for d in found.doubts if "runs" in d]
+
+
+def test_paths_outside_the_repository_are_opened_by_name(tmp_path: Path) -> None:
+    outside = tmp_path.parent / f"{tmp_path.name}-corpora" / "text"
+    outside.mkdir(parents=True)
+    found = look(tmp_path / "r", {"train.py": TORCH, "conf.yaml": f"lr: 0.1\ntext: {outside}\n"})
+    expected = () if str(outside).startswith("/tmp/") else (str(outside),)
+    assert found.outside == expected
+
+
+def test_another_main_branch_is_named(tmp_path: Path) -> None:
+    assert parse(draft(survey(commit(tmp_path / "r", {"train.py": TORCH}, "trunk")))).main == "trunk"
+
+
+def test_a_virtual_environment_beside_the_code_is_used(tmp_path: Path) -> None:
+    folder = commit(tmp_path / "r", {"train.py": TORCH, ".gitignore": ".venv/\n"})
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    assert survey(folder).script.command == f"{folder.resolve()}/.venv/bin/python train.py"
+
+
+def test_uncommitted_changes_are_said(tmp_path: Path) -> None:
+    folder = commit(tmp_path / "r", {"train.py": TORCH})
+    (folder / "train.py").write_text(TORCH + "# more\n")
+    assert any("not committed" in doubt for doubt in survey(folder).doubts)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "way"),
+    [
+        ('print("acc: %.2f%%" % (100 * a))', "acc", "max"),
+        ('print("Epoch {} | val_loss={:.3f} | val_acc={:.3f}".format(e, l, a))', "val_loss", "min"),
+        ('print("Test Accuracy of the model: {} %".format(100 * c / t))', "test_accuracy_of_the_model", "max"),
+        ('import json\nprint(json.dumps({"auc": auc, "epoch": 3}))', "auc", "max"),
+        ('import logging\nlogging.info("eval/perplexity %.2f", p)', "eval_perplexity", "min"),
+        ('print("train loss", l)\nprint("R2:", r)', "r2", "max"),
+        ('print(f"val_bpb:          {bpb:.6f}")', "val_bpb", "min"),
+        ('for i in x:\n    print(f"loss {l}")\nprint(f"rmse {r}")', "rmse", "min"),
+    ],
+)  # fmt: skip
+def test_metrics_are_named_as_the_loop_will_read_them(code: str, name: str, way: str) -> None:
+    first = printed(code, "train.py")[0]
+    assert (first.name, first.direction) == (name, way)
+
+
+def test_what_is_printed_of_training_alone_is_no_metric() -> None:
+    assert printed('print(f"train_loss {x} lr {lr} grad_norm {g} time {t}")', "train.py") == []
+    assert direction("wibble") is None
+
+
+def test_init_writes_what_doctor_and_loop_understand_and_never_overwrites(tmp_path: Path) -> None:
+    folder = commit(tmp_path / "r", {"train.py": TORCH})
+    first = CliRunner().invoke(cli, ["init", str(folder)])
+    assert first.exit_code == 0 and "could not tell" in first.output and "LEARNING_RATE" in first.output
+    text = (folder / ".autoresearch.toml").read_text()
+    again = CliRunner().invoke(cli, ["init", str(folder)])
+    assert again.exit_code == 2 and "stays as it is" in again.output
+    assert (folder / ".autoresearch.toml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("files", "word"),
+    [({"README.md": "no code"}, "looks like a training script"), ({"model.py": "class A: pass"}, "training script")],
+)
+def test_a_repository_that_does_not_train_is_one_error(tmp_path: Path, files: dict[str, str], word: str) -> None:
+    with pytest.raises(WorkspaceError, match=word):
+        survey(commit(tmp_path / "r", files))
+
+
+def test_no_repository_and_no_commit_are_said(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="no git repository"):
+        survey(tmp_path)
+    git(tmp_path, "init", "-q")
+    with pytest.raises(WorkspaceError, match="no commit yet"):
+        survey(tmp_path)
+    (tmp_path / "train.py").write_text(TORCH)
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "Start")
+    with pytest.raises(WorkspaceError, match=r"train.py .* is not committed"):
+        survey(tmp_path)
+
+
+def test_the_template_is_a_workspace_of_its_own(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["init", "--template", "gpt", str(tmp_path / "lab")])
+    assert done.exit_code == 0, done.output
+    assert git(tmp_path / "lab", "status", "--porcelain") == ""
+    assert "train.py" in git(tmp_path / "lab", "ls-files")
+    config = parse((tmp_path / "lab" / ".autoresearch.toml").read_text())
+    assert config.workspace == "." and config.train.protected
+    again = CliRunner().invoke(cli, ["init", "--template", "gpt", str(tmp_path / "lab")])
+    assert again.exit_code == 1 and "not empty" in again.output
+    assert CliRunner().invoke(cli, ["init", "--template", "gpt"]).exit_code == 2
+
+
+def test_the_template_is_in_the_wheel(tmp_path: Path) -> None:
+    import zipfile
+
+    project = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    copy = tmp_path / "project"
+    kept = ["pyproject.toml", "setup.py", "README.md", "LICENSE", ".autoresearch.toml", "workspace", "autogit"]
+    copy.mkdir()
+    subprocess.run(["cp", "-r", *[p for p in kept if (project / p).exists()], str(copy)], cwd=project, check=True)
+    subprocess.run([*command, str(copy)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "installed")
+    assert {"autogit/_templates/gpt/train.py", "autogit/_templates/gpt.toml"} <= names
+    assert not [name for name in names if "/.git/" in name or name.endswith(".pyc")]
+    script = "import sys; from pathlib import Path; from autogit.templates import copy_template as c; c('gpt', Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "lab")], cwd=tmp_path / "installed", check=True)
+    assert "train.py" in git(tmp_path / "lab", "ls-files")
