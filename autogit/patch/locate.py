@@ -89,8 +89,7 @@ def _places(hunk: Hunk, index: _Index, label: str) -> list[Fit]:
         )
     fits = list(_same_text(hunk, index))
     if not fits:
-        # Both readings explain a context that is one column off; they differ in what is added.
-        fits = list(_same_text(hunk.unmarked(), index)) + list(_same_but_for_indent(hunk, index))
+        fits = [*_without_first_column(hunk, index), *_same_but_for_indent(hunk, index)]
         fits = list({(fit.start, fit.hunk.changed): fit for fit in fits}.values())
     elif len(fits) == 1 and hunk.numbers and hunk.numbers.old_start != fits[0].start + 1:
         # The stated line has it at another indentation: one of the two is damaged, and nothing tells which.
@@ -113,16 +112,33 @@ def _same_text(hunk: Hunk, index: _Index) -> Iterator[Fit]:
             yield Fit(_without_trailing_blanks(hunk) if grown else hunk, start)
 
 
+def _without_first_column(hunk: Hunk, index: _Index) -> Iterator[Fit]:
+    sure = _removes(hunk) or not all(line.marked or not line.text for line in hunk.old)
+    for fit in _same_text(hunk.unmarked(), index):
+        if sure or _aligned(fit.hunk, index.lines[fit.start : fit.stop]):
+            yield fit
+
+
 def _same_but_for_indent(hunk: Hunk, index: _Index) -> Iterator[Fit]:
     old = hunk.old
-    removes = any(line.sign is Sign.REMOVED and line.bare for line in old)
     for start in index.candidates(old):
         drift = _drift([line.bare for line in old], index.bare[start : start + len(old)])
-        # One column, and only context to tell by: rather a lost or doubled first column than an indentation.
-        if drift is None or (len(drift[0] + drift[1]) == 1 and not removes):
+        if drift is None or not (moved := _indented(hunk, *drift)):
             continue
-        if moved := _indented(hunk, *drift):
+        # Context that is one column off may have lost or doubled its first column; then what is added is not off.
+        sure = len(drift[0] + drift[1]) > 1 or _removes(hunk)
+        if sure or _aligned(moved, index.lines[start : start + len(old)]):
             yield Fit(moved, start)
+
+
+def _removes(hunk: Hunk) -> bool:
+    return any(line.sign is Sign.REMOVED and line.bare for line in hunk.lines)
+
+
+def _aligned(hunk: Hunk, there: Sequence[str]) -> bool:
+    """Whether what is added begins in a column in which a line around it begins."""
+    added = next((line.text for line in hunk.lines if line.sign is Sign.ADDED and line.bare), "")
+    return _indent(added) in {_indent(line) for line in there if line.strip()}
 
 
 def _drift(said: Sequence[str], real: Sequence[str]) -> tuple[str, str] | None:
