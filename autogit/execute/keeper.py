@@ -154,7 +154,8 @@ class Keeper:
             tree = descendants(os.getpid())
             if time.monotonic() > deadline:
                 return len(tree)
-            for group in {process.group for process in tree} - {os.getpgrp(), 0}:
+            # Minus one would be everybody.
+            for group in {process.group for process in tree} - {os.getpgrp(), 0, 1}:
                 _signal(-group, signal.SIGKILL)
             for process in tree:
                 _signal(process.pid, signal.SIGKILL)

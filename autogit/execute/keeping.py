@@ -17,7 +17,7 @@ from uuid import uuid4
 from autogit.execute.plan import Plan
 from autogit.execute.tree import marked
 
-_STUCK = 30.0
+STUCK = 30.0
 """Seconds after an order to end within which a keeper answers, even when a driver hangs."""
 _MARK = "AUTOGIT_RUN"
 
@@ -99,7 +99,7 @@ class Keeping:
         """Ends the keeper, which ends what is left."""
         self._orders.close()
         try:
-            self._process.wait(_STUCK)
+            self._process.wait(STUCK)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -111,7 +111,7 @@ class Keeping:
 
     def _sweep(self) -> None:
         """Where a job has killed its keeper, which only the weakest tier lets it: its processes by their mark."""
-        deadline = time.monotonic() + _STUCK
+        deadline = time.monotonic() + STUCK
         while (pids := marked(f"{_MARK}={self._mark}".encode())) and time.monotonic() < deadline:
             for pid in pids:
                 with suppress(ProcessLookupError, PermissionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import time
@@ -10,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
-from autogit.execute.keeping import Keeping
+from autogit.execute.keeping import STUCK, Keeping
 from autogit.execute.limits import Gauge, Limits
 from autogit.execute.output import Drain, Line, Lines, Log
 from autogit.execute.reason import why
@@ -66,6 +67,7 @@ class Supervision:
         self._reason = ""
         self._halt: Halt | None = None
         self._killed = False
+        self._patience = math.inf
         self._kept = False
         self._largest = 0
 
@@ -76,12 +78,12 @@ class Supervision:
             assert self._keeping.output is not None
             selector.register(self._keeping.output, selectors.EVENT_READ)
             kept = True
-            while kept:
+            while kept and time.monotonic() < self._patience:
                 for key, _ in selector.select(_TICK):
                     if key.fileobj is self._keeping.reports:
                         kept = self._listen()
-                    elif not self._take(most):
-                        selector.unregister(key.fileobj)
+                    else:
+                        self._take(most)
                 self._decide(time.monotonic())
         while self._take(most):
             pass
@@ -171,13 +173,14 @@ class Supervision:
     def _kill(self) -> None:
         if not self._killed:
             self._killed = True
+            self._patience = time.monotonic() + STUCK
             self._keeping.order(b"k")
 
     def _execution(self) -> Execution:
         log = self._log.text()
         ending = self._ending or Ending.EXITED
         if not self._kept:
-            ending, self._reason = Ending.LIMIT, "its keeper was killed"
+            ending, self._reason = Ending.LIMIT, "its keeper was killed or did not answer"
         if self._halt is not None and ending in (Ending.EXITED, Ending.BUDGET):
             ending, self._reason = Ending.HALTED, self._halt.reason
         if self._failed:
