@@ -252,6 +252,6 @@ def test_the_template_is_in_the_wheel(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "installed")
     assert {"autogit/_templates/gpt/train.py", "autogit/_templates/gpt.toml"} <= names
     assert not [name for name in names if "/.git/" in name or name.endswith(".pyc")]
-    script = "import sys; from pathlib import Path; from autogit.templates import copy_template as c; c('gpt', Path(sys.argv[1]))"
+    script = "import sys, pathlib, autogit.templates as t; t.copy_template('gpt', pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "lab")], cwd=tmp_path / "installed", check=True)
     assert "train.py" in git(tmp_path / "lab", "ls-files")
