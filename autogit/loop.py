@@ -57,7 +57,9 @@ class Loop:
             self._wait(workers)
             failure = next((error for worker in workers if worker.done() and (error := worker.exception())), None)
             if failure is not None:
-                self.stop(str(failure), now=True)
+                # The error is the caller's to tell; the other slots give up.
+                self._stopping = "ended by an error"
+                self._cancel.set()
         accepted = tuple(r for r in self._closed if r.accepted)
         seconds = time.monotonic() - self._since
         ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._interrupted)
@@ -128,7 +130,7 @@ class Loop:
             if target is not None and isinstance(value, float) and not history.better(target, value):
                 self.stop(f"the target is reached: {history.metric.name} {value:.6g}")
             elif limits.trials is not None and self._begun >= limits.trials:
-                self.stop(f"{limits.trials} trials are done")
+                self.stop("the limit of trials is reached")
             elif limits.hours is not None and hours >= limits.hours:
                 self.stop(f"{limits.hours:g} hours are over")
             elif limits.patience is not None and fruitless >= limits.patience:

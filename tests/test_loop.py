@@ -29,7 +29,7 @@ def test_a_loop_leaves_everything_in_git(tmp_path: Path) -> None:
     folder = make_toy(tmp_path / "lab")
     start = git(folder, "rev-parse", "main")
     ended = Lab.open(folder).loop(trials=6)
-    assert (ended.trials, ended.reason) == (6, "6 trials are done")
+    assert (ended.trials, ended.reason) == (6, "the limit of trials is reached")
 
     lab = Lab.open(folder)  # what a new process finds
     records = lab.trials()

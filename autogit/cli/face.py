@@ -111,6 +111,11 @@ def spent(records: Iterable[Record]) -> str:
     return words + (", none accepted yet" if each is None else f", {each:.4g} for each of {total.accepted} accepted")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `3 trials`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """`4.2 s`, `3 min 20 s`, `2 h 05 min`."""
     if seconds < 60:

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.cli.face import duration, number, percent, spent
+from autogit.cli.face import counted, duration, number, percent, spent
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
 
@@ -24,6 +24,8 @@ STYLES = {Verdict.ACCEPTED: "bold green", Verdict.REJECTED: "dim"}
 BAR = 24
 RUNS_PER_TRIAL = 2.0
 """About how many runs a trial takes, those of the incumbent counted in."""
+TELLING = 5
+"""After so many trials their own time is the better guess."""
 
 
 @contextmanager
@@ -74,7 +76,7 @@ class Lines:
                 pass
 
     def _started(self, event: Started) -> None:
-        limits = [f"{event.trials} trials"] if event.trials else []
+        limits = [counted(event.trials, "trial")] if event.trials else []
         limits += [f"{event.hours:g} hours"] if event.hours else []
         self._limit, self._jobs = event.trials, event.jobs
         side = f", {event.jobs} side by side" if event.jobs > 1 else ""
@@ -97,25 +99,33 @@ class Lines:
             self.console.print(Text(f"         {record.reason}", style="dim"))
 
     def _estimate(self, record: Record) -> None:
-        """How long it will take, by what the baseline's runs took."""
+        """How long it will take, by what this lab's trials took, or else by the baseline's runs."""
         if not record.runs:
             return
         seconds = record.seconds / len(record.runs)
         words = f"  a run takes about {duration(seconds)}"
         if self._limit:
-            # Most trials are dropped after one run, some need several; beside each accepted one the incumbent runs.
-            total = RUNS_PER_TRIAL * seconds * self._limit / self._jobs
+            records = self.lab.trials()
+            trials = [r for r in records if not r.trial.is_baseline]
+            if len(trials) >= TELLING:
+                each = sum(r.seconds for r in records) / len(trials)
+            else:
+                # Most are dropped after one run, some need several; beside each accepted one the incumbent runs.
+                each = RUNS_PER_TRIAL * seconds
+            total = each * self._limit / self._jobs
             end = time.strftime("%H:%M", time.localtime(time.time() + total))
-            words += f": {self._limit} trials take about {duration(total)}, until {end}"
+            words += f", {counted(self._limit, 'trial')} about {duration(total)}: until {end}"
         self.console.print(words)
 
     def _ended(self, event: Ended) -> None:
         lab, best = self.lab, self.lab.best()
+        if best is None:
+            # Not even the baseline: the error that follows says it all.
+            return
         print_ = self.console.print
         print_()
-        print_(f"{event.reason}: {event.trials} trials in {duration(event.seconds)}, {len(event.accepted)} accepted")
-        if best is None:
-            return
+        done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"
+        print_(f"{event.reason}: {done}")
         gain = lab.improvement(best)
         print_(
             f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {percent(gain)} over the baseline"

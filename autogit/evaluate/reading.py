@@ -84,11 +84,11 @@ class OutputReading:
     def missing(self, name: str) -> str:
         """A sentence on a metric that never came: what was looked for, and what there was instead."""
         if not self._values:
-            return f'no "{name}" in the output, nor any other number that has a name'
+            return f'no "{name}" in the output, nor any other number that has a name; print "{name}: VALUE"'
         near = difflib.get_close_matches(normalised(name), self._values, n=1)
         found = ", ".join(list(self._values)[-12:])
         hint = f'; the nearest is "{near[0]}"' if near else ""
-        return f'no "{name}" in the output{hint}; found: {found}'
+        return f'no "{name}" in the output{hint}; found: {found}; name one of them in [metric] or print it'
 
     def _matched(self, text: str) -> list[tuple[str, float, int | None]]:
         """What the person's own patterns find: (name, value, step)."""
