@@ -1,4 +1,4 @@
-"""A lab: one workspace with everything that autogit knows of it. The composition root, and the face for Python.
+"""A lab: one workspace with everything that autogit knows of it. The face for Python.
 
 from autogit import Lab
 
@@ -9,29 +9,27 @@ print(lab.best())
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autogit import config as configuration
-from autogit.agenda import Landed
-from autogit.config import Config, ConfigFile
+from autogit import configfile
+from autogit.config import Config
+from autogit.configfile import ConfigFile
 from autogit.errors import WorkspaceError
-from autogit.events import Ended, Event, Observer, silent
+from autogit.events import Ended, Observer, silent
 from autogit.history import History, Trend
 from autogit.ledger import GitLedger
 from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
     from autogit.evaluate.gains import Gain
-    from autogit.loop import Loop
     from autogit.patch import Policy
-    from autogit.repeating import Repeating
     from autogit.reproduction import Reproduction, Verification
+    from autogit.wiring import Wiring
 
 
 class Lab:
@@ -47,7 +45,7 @@ class Lab:
 
         Raises ConfigError or WorkspaceError with what to do.
         """
-        return cls(configuration.find(Path(folder)))
+        return cls(configfile.find(Path(folder)))
 
     @property
     def config(self) -> Config:
@@ -131,15 +129,15 @@ class Lab:
             cost=config.limits.cost if cost is None else cost,
         )
         with self.ledger.lock():
-            return self._wire(replace(config, limits=limits), observer, jobs, seed).run()
+            return self._wiring().loop(replace(config, limits=limits), observer, jobs, seed).run()
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
         """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, if it does not land."""
         base = self.ledger.main()
-        self._land(diff, base)
+        self._wiring().land(diff, base)
         proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")
         with self.ledger.lock():
-            loop = self._wire(self.config, observer, 1, 0)
+            loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
             return loop.step(proposal=proposal)
 
@@ -160,7 +158,7 @@ class Lab:
             operator="undo", parents=(record.id,),
         )  # fmt: skip
         with self.ledger.lock():
-            loop = self._wire(self.config, observer, 1, 0)
+            loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
             return loop.step(proposal=proposal)
 
@@ -173,7 +171,7 @@ class Lab:
         where there is no such run, LabBusyError where a loop runs.
         """
         with self.ledger.lock():
-            return self._repeating(observer).reproduce(self.trial(number), seeds)
+            return self._wiring().repeating(observer).reproduce(self.trial(number), seeds)
 
     def verify(self, everything: bool = False, observer: Observer = silent) -> Iterator[Verification]:
         """Reproduces the accepted trials (or all that have run), measures them with fresh seeds, notes what it found.
@@ -181,7 +179,7 @@ class Lab:
         Gives each as it is done. Raises LabBusyError where a loop runs.
         """
         with self.ledger.lock():
-            repeating = self._repeating(observer)
+            repeating = self._wiring().repeating(observer)
             for record in self.trials():
                 if (everything or record.accepted) and any(r.status is not RunStatus.PRUNED for r in record.runs):
                     found = repeating.verify(record)
@@ -191,7 +189,7 @@ class Lab:
 
     def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
-        return self._wire(self.config, silent, 1, seed).preview(count)
+        return self._wiring().loop(self.config, silent, 1, seed).preview(count)
 
     def reset(self) -> int:
         """Puts everything that was learned away under a number, which is returned, and starts afresh. `main` stays."""
@@ -209,25 +207,12 @@ class Lab:
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
-        import numpy as np
-
         from autogit.propose.hyperparameters import parameter_importance
         from autogit.propose.ideas import waiting
         from autogit.propose.llm_answer import FORM
         from autogit.propose.prompt import brief, render
-        from autogit.protocols import Context
 
-        base = self.ledger.main()
-        context = Context(
-            base=base,
-            files=self.ledger.files(base),
-            history=self.history,
-            pending=(),
-            rng=np.random.default_rng(0),
-            config=self.config,
-            revisions=self.ledger,
-            check=lambda text: self._land(text, base).diff,
-        )
+        context = self._wiring().context()
         ideas = waiting(self.ledger.ideas(), self.history)
         return render(brief(context, ideas, parameter_importance(context)), FORM, tokens)
 
@@ -241,92 +226,13 @@ class Lab:
         """Queues a direction for the next proposal of a model or an agent."""
         return self.ledger.add_idea(text)
 
+    def _wiring(self) -> Wiring:
+        from autogit.wiring import Wiring
+
+        return Wiring(self.file, self.ledger, self.history, self._policy)
+
     @cached_property
     def _policy(self) -> Policy:
         from autogit.patch import Policy
 
         return Policy.of(self.config.train, self.ledger.prefix)
-
-    def _land(self, text: str, base: str) -> Landed:
-        from autogit.patch import land, without_effect
-
-        read = partial(self.ledger.read, base)
-        landed = land(text, read, self._policy)
-        idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
-        return Landed(landed.diff, landed.changes, idle)
-
-    def _repeating(self, observer: Observer) -> Repeating:
-        from autogit.evaluate import StandardEvaluator
-        from autogit.evaluate.noise import noise
-        from autogit.execute import LocalExecutor
-        from autogit.measurement import Measurement
-        from autogit.recipe import Recipe
-        from autogit.repeating import OUT, Repeating
-
-        def measurement(config: Config) -> Measurement:
-            recipe = Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
-            executor, evaluator = LocalExecutor(config), StandardEvaluator(config)
-            return Measurement(config, self.ledger, executor, evaluator, recipe, observer, threading.Event(), OUT)
-
-        measured = noise(self.trials(), lambda metrics: metrics.get(self.config.metric.name))
-        return Repeating(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
-
-    def _wire(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
-        """Puts the rooms together."""
-        from autogit.checkpoints import Retention
-        from autogit.evaluate import StandardEvaluator, due_certificate
-        from autogit.execute import LocalExecutor, job_count
-        from autogit.judging import Rooms
-        from autogit.live import LiveFile
-        from autogit.loop import Loop
-        from autogit.measurement import Measurement
-        from autogit.propose import portfolio
-        from autogit.recipe import Recipe
-        from autogit.stopping import Stops
-
-        jobs = job_count(config, jobs)
-        cancel = threading.Event()
-        observer = _all(
-            observer,
-            Retention(self.ledger.private, self.history, config.checkpoints).tell,
-            LiveFile(self.ledger.private).tell,
-        )
-        proposer = portfolio(config, cancel)
-        executor = LocalExecutor(config, jobs)
-        evaluator = StandardEvaluator(config)
-        recipe = Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
-        measurement = Measurement(config, self.ledger, executor, evaluator, recipe, observer, cancel)
-        rooms = Rooms(
-            config=config,
-            ledger=self.ledger,
-            evaluator=evaluator,
-            proposer=proposer,
-            measurement=measurement,
-            history=self.history,
-            config_hash=self.file.hash,
-            land=self._land,
-            prune=Stops(config.prune, self.ledger, self.history),
-            words=proposer.notices.take,
-            certify=partial(due_certificate, config, self.history),
-        )
-        return Loop(rooms, config.limits, observer, cancel, jobs, seed)
-
-
-def _all(*observers: Observer) -> Observer:
-    """One observer that tells them all, in order."""
-
-    def tell(event: Event) -> None:
-        for observer in observers:
-            observer(event)
-
-    return tell
-
-
-def _seconds(config: Config) -> float | None:
-    """Wall time of a run, where that is the budget: configured, or the loop's hours shared between its trials."""
-    budget, limits = config.budget, config.limits
-    if budget.seconds is not None:
-        return budget.seconds
-    if budget.steps is None and budget.flops is None and limits.hours and limits.trials:
-        return 3600 * limits.hours / limits.trials
-    return None

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from autogit.config import Config, ConfigFile, parse
+from autogit.config import Config
+from autogit.configfile import ConfigFile, parse
 from autogit.errors import ConfigError
 from autogit.history import History
 from autogit.judging import TIMEOUT_FACTOR

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from autogit.config import load
+from autogit.configfile import load
 from autogit.ledger import GitLedger
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
 

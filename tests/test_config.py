@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autogit import config
+from autogit import configfile
+from autogit.config import FILENAME
 from autogit.errors import ConfigError
 from autogit.space import Choice, Range
 
@@ -20,14 +21,14 @@ name = "val_loss"
 
 
 def test_five_lines_are_a_working_file() -> None:
-    made = config.parse(FIVE_LINES)
+    made = configfile.parse(FIVE_LINES)
     assert made.train.command == "python train.py --seed {seed}"
     assert made.metric.name == "val_loss" and made.metric.direction == "min"
     assert made.main == "main" and made.workspace == "."
 
 
 def test_a_space_of_lists_ranges_and_log_ranges() -> None:
-    made = config.parse(
+    made = configfile.parse(
         FIVE_LINES
         + """
 [space]
@@ -71,7 +72,7 @@ constraints = ["n_embd % n_head == 0"]
 )
 def test_one_error_names_file_key_value_and_what_is_allowed(addition: str, words: list[str]) -> None:
     with pytest.raises(ConfigError) as raised:
-        config.parse(FIVE_LINES + addition)
+        configfile.parse(FIVE_LINES + addition)
     assert str(raised.value).startswith(".autoresearch.toml: ")
     assert "\n" not in str(raised.value)
     for word in words:
@@ -80,30 +81,30 @@ def test_one_error_names_file_key_value_and_what_is_allowed(addition: str, words
 
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(ConfigError, match=r"\[train\] is missing"):
-        config.parse("[metric]\nname = 'x'")
+        configfile.parse("[metric]\nname = 'x'")
     with pytest.raises(ConfigError, match=r"train\.command is missing"):
-        config.parse("[train]\neditable = ['x']")
+        configfile.parse("[train]\neditable = ['x']")
     with pytest.raises(ConfigError, match="not valid TOML"):
-        config.parse("[train")
+        configfile.parse("[train")
 
 
 def test_found_from_below_and_past_an_inner_repository(tmp_path: Path) -> None:
-    (tmp_path / config.FILENAME).write_text(FIVE_LINES)
+    (tmp_path / FILENAME).write_text(FIVE_LINES)
     inner = tmp_path / "workspace" / "src"
     (inner.parent / ".git").mkdir(parents=True)
     inner.mkdir()
-    assert config.find(inner).path == (tmp_path / config.FILENAME).resolve()
+    assert configfile.find(inner).path == (tmp_path / FILENAME).resolve()
 
 
 def test_none_found_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="autogit init"):
-        config.find(tmp_path)
+        configfile.find(tmp_path)
 
 
 def test_the_hash_is_of_the_text(tmp_path: Path) -> None:
-    path = tmp_path / config.FILENAME
+    path = tmp_path / FILENAME
     path.write_text(FIVE_LINES)
-    first = config.load(path)
+    first = configfile.load(path)
     path.write_text(FIVE_LINES + "# another word\n")
-    assert config.load(path).hash != first.hash
+    assert configfile.load(path).hash != first.hash
     assert len(first.hash) == 12

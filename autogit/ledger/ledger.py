@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autogit.config import ConfigFile
+from autogit.configfile import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import attachments, commits, ideas, lfs, message, notes
 from autogit.ledger.annotations import Annotations

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from autogit.config import ConfigFile
+from autogit.configfile import ConfigFile
 from autogit.errors import WorkspaceError
 from autogit.ledger.program import Git, GitFailedError, check_version, neutral, personal, run_git
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from conftest import git
 
 from autogit.cli import cli
-from autogit.config import parse
+from autogit.configfile import parse
 from autogit.errors import WorkspaceError
 from autogit.survey import Survey, survey
 from autogit.survey.draft import draft

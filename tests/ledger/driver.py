@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from autogit.config import load
+from autogit.configfile import load
 from autogit.ledger import GitLedger
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
 

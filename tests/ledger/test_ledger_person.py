@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import git
 
-from autogit.config import load
+from autogit.configfile import load
 from autogit.errors import MainMovedError, WorkspaceError
 from autogit.ledger import GitLedger
 from autogit.records import Proposal, Verdict

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from propose.fabricated import Bench, NoRevisions
 
-from autogit.config import Config, Llm, parse
+from autogit.config import Config, Llm
+from autogit.configfile import parse
 from autogit.patch import Policy, land
 from autogit.protocols import Context
 from autogit.records import Idea

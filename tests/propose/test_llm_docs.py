@@ -12,7 +12,7 @@ from llm_server import LlmServer, Say, answer
 from propose.fabricated import record
 from propose.llm_bench import CONFIG, DIFF, LlmBench, model
 
-from autogit.config import parse
+from autogit.configfile import parse
 from autogit.propose.llm import LlmProposer
 from autogit.propose.llm_purse import Purse
 from autogit.propose.prompt_quote import block

@@ -8,7 +8,7 @@ import pytest
 from llm_server import Fail, LlmServer, Request, Say, Step, answer
 from propose.llm_bench import BROKEN, CONFIG, DIFF, LlmBench, model
 
-from autogit.config import parse
+from autogit.configfile import parse
 from autogit.errors import ProposerError
 from autogit.propose.llm import LlmProposer, llm_proposers
 from autogit.propose.llm_chat import Patience

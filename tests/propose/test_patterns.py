@@ -11,7 +11,7 @@ import pytest
 import torch
 from shipped import SHIPPED
 
-from autogit.config import parse
+from autogit.configfile import parse
 from autogit.pattern import Edit, Pattern
 from autogit.propose.patterns import available, catalogue
 from autogit.propose.rewriting import rewrite

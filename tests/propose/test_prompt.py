@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from propose.fabricated import record
 from propose.llm_bench import CONFIG, TRAIN
 
-from autogit.config import Metric, parse
+from autogit.config import Metric
+from autogit.configfile import parse
 from autogit.errors import ProposerError
 from autogit.history import History
 from autogit.propose.llm_answer import FORM, read

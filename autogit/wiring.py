@@ -1,0 +1,122 @@
+"""The composition root: the one place that knows all rooms and puts them together, for one lab."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from autogit.agenda import Landed
+from autogit.checkpoints import Retention
+from autogit.config import Config
+from autogit.configfile import ConfigFile
+from autogit.evaluate import StandardEvaluator, due_certificate
+from autogit.evaluate.noise import noise
+from autogit.events import Event, Observer
+from autogit.execute import LocalExecutor, job_count
+from autogit.history import History
+from autogit.judging import Rooms
+from autogit.ledger import GitLedger
+from autogit.live import LiveFile
+from autogit.loop import Loop
+from autogit.measurement import Measurement
+from autogit.patch import Policy, land, without_effect
+from autogit.propose import portfolio
+from autogit.protocols import Context
+from autogit.recipe import Recipe
+from autogit.repeating import OUT, Repeating
+from autogit.stopping import Stops
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Makes what works on a lab."""
+
+    file: ConfigFile
+    ledger: GitLedger
+    history: History
+    policy: Policy
+
+    def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
+        """A loop by `config`, which is the file's with the limits and the target that the caller asked for."""
+        jobs = job_count(config, jobs)
+        cancel = threading.Event()
+        observer = _all(
+            observer,
+            Retention(self.ledger.private, self.history, config.checkpoints).tell,
+            LiveFile(self.ledger.private).tell,
+        )
+        proposer = portfolio(config, cancel)
+        executor, evaluator = LocalExecutor(config, jobs), StandardEvaluator(config)
+        measurement = Measurement(config, self.ledger, executor, evaluator, self._recipe(config), observer, cancel)
+        rooms = Rooms(
+            config=config,
+            ledger=self.ledger,
+            evaluator=evaluator,
+            proposer=proposer,
+            measurement=measurement,
+            history=self.history,
+            config_hash=self.file.hash,
+            land=self.land,
+            prune=Stops(config.prune, self.ledger, self.history),
+            words=proposer.notices.take,
+            certify=partial(due_certificate, config, self.history),
+        )
+        return Loop(rooms, config.limits, observer, cancel, jobs, seed)
+
+    def repeating(self, observer: Observer) -> Repeating:
+        """What makes the runs of closed trials again."""
+
+        def measurement(config: Config) -> Measurement:
+            executor, evaluator, recipe = LocalExecutor(config), StandardEvaluator(config), self._recipe(config)
+            return Measurement(config, self.ledger, executor, evaluator, recipe, observer, threading.Event(), OUT)
+
+        metric = self.file.config.metric.name
+        measured = noise(list(self.history), lambda metrics: metrics.get(metric))
+        return Repeating(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
+
+    def context(self) -> Context:
+        """What a proposer may know now."""
+        base = self.ledger.main()
+        return Context(
+            base=base,
+            files=self.ledger.files(base),
+            history=self.history,
+            pending=(),
+            rng=np.random.default_rng(0),
+            config=self.file.config,
+            revisions=self.ledger,
+            check=lambda text: self.land(text, base).diff,
+        )
+
+    def land(self, text: str, base: str) -> Landed:
+        """What a diff, however it is written, makes of the files of the commit `base`. Raises PatchError."""
+        read = partial(self.ledger.read, base)
+        landed = land(text, read, self.policy)
+        idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
+        return Landed(landed.diff, landed.changes, idle)
+
+    def _recipe(self, config: Config) -> Recipe:
+        return Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
+
+
+def _all(*observers: Observer) -> Observer:
+    """One observer that tells them all, in order."""
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return tell
+
+
+def _seconds(config: Config) -> float | None:
+    """Wall time of a run, where that is the budget: configured, or the loop's hours shared between its trials."""
+    budget, limits = config.budget, config.limits
+    if budget.seconds is not None:
+        return budget.seconds
+    if budget.steps is None and budget.flops is None and limits.hours and limits.trials:
+        return 3600 * limits.hours / limits.trials
+    return None
