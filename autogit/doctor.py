@@ -122,6 +122,7 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 
 def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.recipe import Recipe
+    from autogit.survey.scripts import UNKNOWN
 
     config = lab.config
     try:
@@ -129,6 +130,10 @@ def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
         line = recipe.line("exp/0", config.train.seed, config.budget.steps, {})
     except ConfigError as error:
         yield Finding("command", State.WRONG, str(error))
+        return
+    if UNKNOWN in shlex.split(config.train.command):
+        text = f"{line}: put what belongs there in place of {UNKNOWN} in train.command"
+        yield Finding("command", State.WRONG, text)
         return
     python = _interpreter(config.train.command)
     if python is None:
@@ -187,7 +192,7 @@ def _metric(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
         yield Finding("metric", State.GOOD, f"{way}; the baseline reached {lab.history.value(baseline):.6g}")
         return
     found = [m for path, text in files.items() if path.endswith(".py") for m in printed(text, path)]
-    names = {m.name: m.place for m in found}
+    names = {m.name: m.place for m in sorted(found, key=lambda m: m.order, reverse=True)}
     if normalised(metric.name) in names:
         yield Finding("metric", State.GOOD, f"{way}; printed at {names[normalised(metric.name)]}")
     elif metric.name in metric.patterns or lab.config.evaluate.command:

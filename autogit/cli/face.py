@@ -63,20 +63,33 @@ def echo_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def width() -> int:
+    """Columns of the terminal; without end in a pipe, where a line is for a program to cut."""
+    import shutil
+
+    return shutil.get_terminal_size((sys.maxsize, 24)).columns
+
+
+def wrapped(text: str, first: str) -> str:
+    """A text behind `first`, its further lines below its own beginning."""
+    import textwrap
+
+    lines = textwrap.wrap(text, max(width(), 40), initial_indent=first, subsequent_indent=" " * len(first),
+                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return "\n".join(lines)
+
+
 def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "") -> None:
-    """Prints rows under their keys as headings, within the width of the terminal (or 100 columns).
+    """Prints rows under their keys as headings, within the width of the terminal.
 
     Columns in `right` are numbers; `squeeze` is the column that gives way where the table is too wide.
     """
-    import shutil
-
     if not rows:
         return
     names = list(rows[0])
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
-    room = shutil.get_terminal_size((100, 24)).columns
     if squeeze:
-        over = sum(widths.values()) + 2 * (len(names) - 1) - room
+        over = sum(widths.values()) + 2 * (len(names) - 1) - width()
         widths[squeeze] = max(12, widths[squeeze] - max(0, over))
     for row in [dict(zip(names, names, strict=True)), *rows]:
         cells = [_cell(row[name], widths[name], name in right) for name in names]

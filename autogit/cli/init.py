@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import echo_json, echo_table, json_option
+from autogit.cli.face import echo_json, echo_table, json_option, wrapped
 from autogit.config import FILENAME
 from autogit.errors import ConfigError
 from autogit.templates import TEMPLATES
@@ -56,7 +56,8 @@ def _tell(found: Survey, path: Path) -> None:
     for name, value in _summary(found).items():
         if isinstance(value, str):
             click.echo(f"  {name:<10} {value}")
-    for name, paths in (("protected", found.protected), ("data", found.data), ("outside", found.outside)):
+    lists = {"protected": found.protected, "data": found.data, "outside": found.outside, "not chosen": found.others}
+    for name, paths in lists.items():
         if paths:
             click.echo(f"  {name:<10} {', '.join(paths)}")
     if found.constants:
@@ -66,8 +67,9 @@ def _tell(found: Survey, path: Path) -> None:
     if found.doubts:
         click.echo("\ncould not tell:")
         for doubt in found.doubts:
-            click.echo(f"  - {doubt}")
-    click.echo(f"\nwrote {path}; read it, then: autogit doctor, autogit loop --dry-run, autogit loop")
+            click.echo(wrapped(doubt, "  - "))
+    click.echo(f"\nwrote {path}")
+    click.echo("next: read it, then autogit doctor, autogit loop --dry-run, autogit loop")
 
 
 def _summary(found: Survey) -> dict[str, object]:
@@ -80,6 +82,7 @@ def _summary(found: Survey) -> dict[str, object]:
         "protected": list(found.protected),
         "data": list(found.data),
         "outside": list(found.outside),
+        "not_chosen": list(found.others),
         "constants": {c.name: c.value for c in found.constants},
         "doubts": list(found.doubts),
     }

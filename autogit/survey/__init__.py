@@ -7,6 +7,7 @@ the evaluator reads them.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -69,7 +70,7 @@ def survey(folder: Path) -> Survey:
         )
     elif not metrics[0].sure:
         doubts.append(f"whether {metrics[0].name} is better when lower is a guess: see metric.direction")
-    constants, fixed = worth_searching(files, script.command)
+    constants, fixed = worth_searching(_effective(files, script, scripts[1:]), script.command)
     doubts += fixed
     if not constants:
         doubts.append("no constant has a name that says what it does; list those worth searching in [space]")
@@ -102,7 +103,18 @@ def _nothing_trains(around: Surroundings) -> str:
     untracked = [path for path in around.left_out if path.endswith(".py")]
     if untracked:
         names = ", ".join(untracked[:3])
-        return f"{names} in {around.folder} is not committed; trials start from commits: git add, git commit"
+        add = f"git add {shlex.quote(untracked[0])} && git commit -m start"
+        return f"{names} in {around.folder} is not committed; trials start from commits: {add}"
+    broken = [path for path, text in around.texts.items() if path.endswith(".py") and parsed(text) is None]
+    if broken:
+        return f"{', '.join(broken[:3])} in {around.folder} is no valid Python: python -m py_compile {broken[0]}"
+    notebook = next((path for path in around.tracked if path.endswith(".ipynb")), None)
+    if notebook:
+        script = f"{notebook.removesuffix('.ipynb')}.py"
+        return (
+            f"{notebook} in {around.folder} is a notebook, and trials are runs of a script: "
+            f"jupyter nbconvert --to script {shlex.quote(notebook)}, commit {script}, and look again: autogit init"
+        )
     return (
         f"nothing in {around.folder} looks like a training script; "
         f'write {FILENAME} by hand, two lines are enough:  [train]  command = "python train.py --seed {{seed}}"'
@@ -115,6 +127,33 @@ def _own(script: str, around: Surroundings) -> set[str]:
     if not inner or f"{top}/__init__.py" in around.tracked or _is_sources(top):
         return set(around.tracked)
     return {path for path in around.tracked if path.startswith(f"{top}/")}
+
+
+def _effective(files: dict[str, str], script: Script, others: list[str]) -> dict[str, str]:
+    """The files that can have to do with what `script` does.
+
+    Another script that nothing imports has not; and of several settings files only those that something names.
+    """
+    imported = {
+        path: set(re.findall(r"\w+", " ".join(re.findall(r"^\s*(?:import|from)\s.*", text, re.MULTILINE))))
+        for path, text in files.items()
+        if path.endswith(".py")
+    }
+    alone = {
+        other
+        for other in others
+        if not any(PurePosixPath(other).stem in words for path, words in imported.items() if path != other)
+    }
+    settings = [path for path in files if not path.endswith(".py")]
+    said = {path: set(re.findall(r"[\w-]+", text)) for path, text in files.items()}
+    said[""] = set(re.findall(r"[\w-]+", script.command))
+    unnamed = {
+        path
+        for path in settings
+        if len(settings) > 1
+        and not any(PurePosixPath(path).stem in words for other, words in said.items() if other != path)
+    }
+    return {path: text for path, text in files.items() if path not in alone | unnamed}
 
 
 def _is_sources(folder: str) -> bool:

@@ -7,14 +7,17 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from autogit.survey.options import Option, environment, options
 from autogit.survey.surroundings import Surroundings, is_test, parsed, read, strings
 
 PYTHON = "{python}"
 """The interpreter that runs autogit."""
+UNKNOWN = "..."
+"""Stands in a command for what only a person knows."""
 _SEEDS = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed")
 _FOLDERS = (
     "out", "out_dir", "outdir", "output", "output_dir", "save_dir", "checkpoint_dir", "ckpt_dir", "log_dir", "logdir",
@@ -25,15 +28,6 @@ _STARTS = re.compile(
     r"(?:^|[\s`$>;&])((?:[A-Z_]+=\S+ )*(?:python[\d.]*|torchrun|uv run(?: python)?|poetry run python|accelerate launch)"
     r"(?:[ \t]+[^\s`;|&<>]+)+)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of a script's command line."""
-
-    flag: str
-    name: str
-    required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ def started(path: str, around: Surroundings) -> Script:
     """How the script at `path` is started from the folder: as the README says it, else as Python needs it."""
     text = around.texts[path]
     tree = parsed(text) or ast.Module([], [])
-    options = list(_options(tree))
+    found = options(tree)
     documented, origin = _documented(path, around)
     doubts: list[str] = []
     if documented:
@@ -70,19 +64,20 @@ def started(path: str, around: Surroundings) -> Script:
     else:
         gpus = None
         command, origin = f"{interpreter(around.folder)} {_target(path, text, around)}", f"found by its code: {path}"
-        for option in options:
-            if option.required:
-                value = _setting_file(option, around)
-                command += f" {option.flag} {value or '...'}"
-                if not value:
-                    doubts.append(f"{path} needs {option.flag}: write its value in train.command in place of ...")
-    command, seeded = _with_seed(command, options, tree)
+        for option in filter(lambda option: option.required, found):
+            value = _value(option, around)
+            command += f" {option.flag} {value}" if option.flag else f" {value}"
+            if value == UNKNOWN:
+                what = option.flag or f"an argument ({option.name})"
+                doubts.append(f"{path} needs {what}: write it in train.command in place of {UNKNOWN}")
+    command, seeded = _with_seed(command, found, tree)
     if not seeded:
         doubts.append(
-            f"{path} takes no seed, so each run of a trial gives the same number and the noise cannot be measured; "
-            "add an option --seed and pass --seed {seed}"
+            f"{path} takes no seed{_fixed_seed(tree)}, so each run of a trial gives the same number and the noise "
+            'cannot be measured; the shortest way: read int(os.environ.get("SEED", 0)) there and begin train.command '
+            "with SEED={seed}"
         )
-    folder = next((o for name in _FOLDERS for o in options if o.name == name), None)
+    folder = next((o for name in _FOLDERS for o in found if o.name == name and o.flag), None)
     if folder is not None:
         command = f"{_without(command, folder.flag)} {folder.flag} {{out}}"
     inner = _folder_of(path, tree, around)
@@ -174,50 +169,39 @@ def _own_interpreter(command: str, python: str) -> tuple[str, int | None]:
     return re.sub(pattern, lambda _: python, command, count=1), int(gpus[1]) if gpus else None
 
 
-def _with_seed(command: str, options: list[Option], tree: ast.Module) -> tuple[str, bool]:
-    option = next((o for name in _SEEDS for o in options if o.name == name), None)
+def _with_seed(command: str, found: list[Option], tree: ast.Module) -> tuple[str, bool]:
+    option = next((o for name in _SEEDS for o in found if o.name == name and o.flag), None)
     if option is not None:
         return f"{_without(command, option.flag)} {option.flag} {{seed}}", True
-    variable = next((name for name in _environment(tree) if name.lower().endswith("seed") and name.isupper()), "")
+    variable = next((name for name in environment(tree) if name.lower().endswith("seed") and name.isupper()), "")
     if variable and variable != "PYTHONHASHSEED":
         plain = re.sub(rf"(?<!\S){variable}=\S+ ", "", command)
         return f"{variable}={{seed}} {plain}", True
-    return command, False
+    return command, "{seed}" in command
+
+
+def _fixed_seed(tree: ast.Module) -> str:
+    """Where the code has a seed that nobody can set from outside, in words."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)) if (
+                name.lower() in _SEEDS
+            ):
+                return f" from outside ({name} is fixed in line {node.lineno})"
+    return ""
 
 
 def _without(command: str, flag: str) -> str:
-    return re.sub(rf" {re.escape(flag)}([= ]\S+)?", "", command)
+    return re.sub(rf" {re.escape(flag)}(=\S+| (?!-)\S+|(?= |$))", "", command)
 
 
-def _options(tree: ast.AST) -> Iterator[Option]:
-    """What `add_argument("--flag")` and `click.option("--flag")` declare."""
-    for call in ast.walk(tree):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-            continue
-        if call.func.attr not in ("add_argument", "option"):
-            continue
-        flags = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-        flag = next((f for f in flags if f.startswith("--")), next((f for f in flags if f.startswith("-")), ""))
-        if flag:
-            required = any(
-                k.arg == "required" and isinstance(k.value, ast.Constant) and k.value.value for k in call.keywords
-            )
-            yield Option(flag, flag.lstrip("-").replace("-", "_"), required)
-
-
-def _environment(tree: ast.AST) -> Iterator[str]:
-    """The environment variables that the code reads."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="getenv"), args=[ast.Constant(value=str(name)), *_]):
-                yield name
-            case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr="environ"), attr="get"),
-                args=[ast.Constant(value=str(name)), *_],
-            ):
-                yield name
-            case ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(name))):
-                yield name
+def _value(option: Option, around: Surroundings) -> str:
+    """What a needed option or argument gets."""
+    if option.name in _SEEDS:
+        return "{seed}"
+    if option.name in _FOLDERS:
+        return "{out}"
+    return _setting_file(option, around) or UNKNOWN
 
 
 def _setting_file(option: Option, around: Surroundings) -> str:
@@ -225,7 +209,7 @@ def _setting_file(option: Option, around: Surroundings) -> str:
     files = [
         p for p in around.texts if p.endswith((".yaml", ".yml")) or ("config" in p and p.endswith((".json", ".toml")))
     ]
-    wants = any(word in option.name for word in ("config", "cfg", "settings", "params"))
+    wants = any(word in option.name for word in ("config", "cfg", "settings", "params", "argv"))
     return files[0] if wants and len(files) == 1 else ""
 
 

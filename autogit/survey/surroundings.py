@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,12 +50,11 @@ class Surroundings:
         try:
             top = Path(os.fsdecode(git.as_person("rev-parse", "--show-toplevel", cwd=folder)).removesuffix("\n"))
         except GitFailedError:
-            raise WorkspaceError(
-                f"{folder} is in no git repository; make it one: cd {folder} && git init && git add . && git commit"
-            ) from None
+            make = f"cd {shlex.quote(str(folder))} && git init && git add . && git commit -m start"
+            raise WorkspaceError(f"{folder} is in no git repository; make it one: {make}") from None
         branches = git.as_person("for-each-ref", "--format=%(refname:short)", "refs/heads", cwd=folder).decode().split()
         if not branches:
-            raise WorkspaceError(f"{top} has no commit yet; make the first: git add . && git commit")
+            raise WorkspaceError(f"{top} has no commit yet; make the first: git add . && git commit -m start")
         current = git.as_person("rev-parse", "--abbrev-ref", "HEAD", cwd=folder).decode().strip()
         main = next((b for b in ("main", "master", current) if b in branches), branches[0])
         others = ["ls-files", "-z", "--others", "--directory", "--no-empty-directory"]
