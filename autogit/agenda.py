@@ -139,7 +139,8 @@ class Agenda:
                 files=self._ledger.files(base),
                 history=self._history,
                 pending=pending,
-                rng=np.random.default_rng([self._seed, len(self._history) + len(pending)]),
+                # The baseline is always trial 0: a preview before it shows what comes after it.
+                rng=np.random.default_rng([self._seed, max(1, len(self._history)) + len(pending)]),
                 config=self._config,
                 revisions=self._ledger,
                 check=lambda text: self._experiment(text, base),

@@ -115,6 +115,11 @@ class History:
         """The latest accepted trial: the best that is not luck. None before the baseline."""
         return next((r for r in reversed(self._records) if r.accepted), None)
 
+    def usual_seconds(self) -> float | None:
+        """What one run takes, by the incumbent's runs."""
+        best = self.best()
+        return best.seconds / len(best.runs) if best and best.runs else None
+
     def trends(self) -> list[Trend]:
         """One line for each proposer and operator, the most successful first."""
         groups: dict[tuple[str, str], list[Record]] = {}

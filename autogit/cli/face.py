@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,10 +25,25 @@ class Commands(click.Group):
     0 done, 1 failed, 2 wrong usage (the configuration's too), 130 interrupted.
     """
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Reads what stands before the command."""
+        try:
+            return super().make_context(*arguments, **settings)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            _misused(error)
+
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
         try:
             return super().invoke(context)
+        except click.UsageError as error:
+            _misused(error)
+        except click.Abort:
+            _fail("not done: the question was not answered with yes", 1)
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code)
         except (BaselineError, BrokenEnvironmentError) as error:
             if error.log:
                 click.echo(error.log.rstrip(), err=True)
@@ -42,7 +58,13 @@ class Commands(click.Group):
             _fail("interrupted", INTERRUPTED)
 
 
-def _fail(message: str, status: int) -> None:
+def _misused(error: click.UsageError) -> NoReturn:
+    command = error.ctx.command_path if error.ctx else "autogit"
+    message = error.format_message()
+    _fail(f"{message[:1].lower()}{message[1:].rstrip('.')}; see: {command} --help", 2)
+
+
+def _fail(message: str, status: int) -> NoReturn:
     click.echo(f"{click.style('error', fg='red')}: {message}", err=True)
     sys.exit(status)
 
@@ -79,6 +101,12 @@ def wrapped(text: str, first: str) -> str:
     return "\n".join(lines)
 
 
+def record_json(lab: Lab, record: Record) -> dict[str, Any]:
+    """A trial's record as every command prints it."""
+    more = {"improvement_percent": lab.improvement(record), "ref": record.trial.ref}
+    return {"id": record.id} | asdict(record) | more
+
+
 def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "") -> None:
     """Prints rows under their keys as headings, within the width of the terminal.
 
@@ -97,8 +125,12 @@ def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squ
 
 
 def _cell(text: str, width: int, right: bool) -> str:
-    text = text if len(text) <= width else text[: width - 1] + "…"
-    return text.rjust(width) if right else text.ljust(width)
+    return shortened(text, width).rjust(width) if right else shortened(text, width).ljust(width)
+
+
+def shortened(text: str, width: int) -> str:
+    """The text in at most `width` columns; an ellipsis says that it goes on."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def number(value: float | None) -> str:
@@ -127,6 +159,11 @@ def spent(records: Iterable[Record]) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 trial`, `3 trials`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def megabytes(size: float) -> str:
+    """A size in bytes, for people."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
 def duration(seconds: float) -> str:

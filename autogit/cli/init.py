@@ -34,7 +34,10 @@ def init(context: click.Context, folder: Path | None, template: str | None, as_j
         if context.params["folder"] is None:
             raise click.UsageError(f"--template {template} needs a folder: autogit init --template {template} my-lab")
         copy_template(template, folder)
-        click.echo(f"{folder} is a workspace now; next: cd {folder} && autogit loop")
+        if as_json:
+            echo_json({"folder": str(folder)})
+        else:
+            click.echo(f"{folder} is a workspace now; next: cd {folder} && autogit loop")
         return
     from autogit.survey import survey
     from autogit.survey.draft import draft

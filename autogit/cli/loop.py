@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import INTERRUPTED, open_lab
+from autogit.cli.face import INTERRUPTED, echo_json, open_lab, record_json
+from autogit.events import Closed, Ended, Event
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -29,6 +34,7 @@ PREVIEWED = 5
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of proposals.")
 @click.option("--dry-run", is_flag=True, help="Show the next five proposals as diffs; run nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs: a line a trial, one at the end.")
 @click.pass_context
 def loop(
     context: click.Context,
@@ -40,6 +46,7 @@ def loop(
     jobs: int | None,
     seed: int,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Do research: propose, commit, train, evaluate, decide, record; again.
 
@@ -50,19 +57,35 @@ def loop(
 
     lab = open_lab(context)
     if dry_run:
-        _preview(lab, seed)
+        _preview(lab, seed, as_json)
         return
     # A shell that starts a command in the background tells it to ignore Ctrl-C, and `autogit stop` is one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
-    with screen(lab) as observer:
+    with nullcontext(partial(_lines, lab)) if as_json else screen(lab) as observer:
         ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost)
     if ended.interrupted:
         sys.exit(INTERRUPTED)
 
 
-def _preview(lab: Lab, seed: int) -> None:
-    for position, proposal in enumerate(lab.preview(PREVIEWED, seed), 1):
+def _lines(lab: Lab, event: Event) -> None:
+    match event:
+        case Closed():
+            click.echo(json.dumps(record_json(lab, event.record), allow_nan=False))
+        case Ended():
+            accepted = [record.id for record in event.accepted]
+            facts = {"ended": event.reason, "trials": event.trials, "accepted": accepted, "seconds": event.seconds}
+            click.echo(json.dumps(facts))
+        case _:
+            pass
+
+
+def _preview(lab: Lab, seed: int, as_json: bool) -> None:
+    proposals = lab.preview(PREVIEWED, seed)
+    if as_json:
+        echo_json([asdict(proposal) for proposal in proposals])
+        return
+    for position, proposal in enumerate(proposals, 1):
         click.secho(f"{position}. {proposal.title}  ({proposal.proposer}, {proposal.operator})", bold=True)
         if proposal.rationale:
             click.echo(f"   {proposal.rationale}")

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.cli.face import counted, duration, number, percent, spent
+from autogit.cli.face import counted, duration, number, percent, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from autogit.lab import Lab
 
 STYLES = {Verdict.ACCEPTED: "bold green", Verdict.REJECTED: "dim"}
-BAR = 24
+BAR = 20
+TITLE = 52
+"""Columns that a title has on a wide terminal; on a narrow one it is the first to give way."""
+LEAST_TITLE = 16
+WITH_BAR = 110
+"""Columns from which on a bar shows what the numbers say."""
+WIDEST = 1000
+"""A terminal is not wider: more is a pipe, where nothing is cut."""
 RUNS_PER_TRIAL = 2.0
 """About how many runs a trial takes, those of the incumbent counted in."""
 TELLING = 5
@@ -67,7 +74,7 @@ class Lines:
                 if event.record.trial.is_baseline:
                     self._estimate(event.record)
             case Notice():
-                self.console.print(Text(f"  {event.text}", style="yellow"))
+                self.console.print(Text(wrapped(event.text, "  "), style="yellow"))
             case Stopping():
                 self.console.print(Text(f"  stopping: {event.reason}", style="yellow"))
             case Ended():
@@ -83,7 +90,8 @@ class Lines:
         until = " or ".join(limits) or "until you stop it (Ctrl-C)"
         self.console.print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
         if event.incumbent is None:
-            self.console.print("  first the baseline: the unchanged code, to know what there is to beat and its noise")
+            first = "first the baseline: the unchanged code, to know what there is to beat and its noise"
+            self.console.print(wrapped(first, "  "))
         else:
             self._estimate(event.incumbent)
 
@@ -93,10 +101,13 @@ class Lines:
         gain = "" if record.trial.operator == "baseline" else percent(event.improvement)
         line = Text(f"{record.trial.ref:<8} ")
         line.append(f"{record.verdict:<10}", STYLES.get(record.verdict, "red"))
-        line.append(f" {record.trial.title[:52]:<52} {self.metric} {value:>9} {gain:>8} {duration(record.seconds):>8}")
+        numbers = f" {self.metric} {value:>9} {gain:>8} {duration(record.seconds):>11}"
+        room = min(TITLE, max(LEAST_TITLE, width() - len(line) - len(numbers) - 1))
+        title = record.trial.title if width() > WIDEST else shortened(record.trial.title, room)
+        line.append(f" {title:<{room}}{numbers}")
         self.console.print(line)
         if record.verdict not in (Verdict.ACCEPTED, Verdict.REJECTED):
-            self.console.print(Text(f"         {record.reason}", style="dim"))
+            self.console.print(Text(wrapped(record.reason, " " * 9), style="dim"))
 
     def _estimate(self, record: Record) -> None:
         """How long it will take, by what this lab's trials took, or else by the baseline's runs."""
@@ -126,15 +137,13 @@ class Lines:
         print_()
         done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"
         print_(f"{event.reason}: {done}")
-        gain = lab.improvement(best)
-        print_(
-            f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {percent(gain)} over the baseline"
-        )
+        gain = "the baseline" if best.trial.is_baseline else f"{percent(lab.improvement(best))} over the baseline"
+        print_(f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {gain}")
         if (total := lab.total_gain()) is not None:
             span = f"{number(total.low)} to {number(total.high)}"
             print_(f"      {number(total.value)} better in all, by seeds that chose nothing (95% interval {span})")
         for record in event.accepted:
-            print_(f"  {record.trial.ref:<8} {record.trial.title}: {record.reason}")
+            print_(wrapped(f"{record.trial.title}: {record.reason}", f"  {record.trial.ref:<8} "))
         if cost := spent(lab.trials()):
             print_(cost)
         where = lab.ledger.root
@@ -148,15 +157,15 @@ class LiveView(Lines):
         super().__init__(lab, console)
         self._lock = threading.Lock()
         self._slots: dict[int, tuple[Opened, Progress | None, Ran | None]] = {}
-        self._closed_trials: list[Record] = []
-        self._since = time.monotonic()
+        self._done = 0
+        self._since = self._trials_since = time.monotonic()
 
     def tell(self, event: Event) -> None:
         """Shows an event; lines scroll above the live part."""
         with self._lock:
             match event:
                 case Started():
-                    self._since = time.monotonic()
+                    self._since = self._trials_since = time.monotonic()
                 case Opened():
                     self._slots[event.slot] = (event, None, None)
                 case Progress():
@@ -167,8 +176,10 @@ class LiveView(Lines):
                     self._slots[event.slot] = (opened, None, event)
                 case Closed():
                     self._slots.pop(event.slot, None)
-                    if not event.record.trial.is_baseline:
-                        self._closed_trials.append(event.record)
+                    if event.record.trial.is_baseline:
+                        self._trials_since = time.monotonic()
+                    else:
+                        self._done += 1
                 case _:
                     pass
         super().tell(event)
@@ -180,25 +191,41 @@ class LiveView(Lines):
 
     def _row(self, slot: int) -> Text:
         opened, progress, ran = self._slots[slot]
-        text = Text(f"{opened.trial.ref:<8} {opened.trial.title[:44]:<44} ", style="cyan")
+        share = self._share(progress, ran)
         if progress is None:
-            text.append("starting" if ran is None else f"seed {ran.run.seed} done, another one")
-            return text
-        share = progress.share or 0.0
-        text.append("━" * round(BAR * share), "cyan").append("━" * (BAR - round(BAR * share)), "dim")
-        text.append(f" seed {progress.seed} step {progress.step} loss {number(progress.loss)}", "default")
-        if 0 < share < 1:
-            text.append(f", {duration(progress.seconds / share - progress.seconds)} left", "default")
-        return text
+            words = "starting" if ran is None else f"seed {ran.run.seed} done, another one"
+        else:
+            words = f"seed {progress.seed} step {progress.step} loss {number(progress.loss)}"
+        if progress is not None and share and share < 1:
+            words += f", {duration(progress.seconds / share - progress.seconds)} left"
+        bar = BAR if share is not None and width() >= WITH_BAR else 0
+        room = width() - 9 - len(words) - (bar and bar + 1) - 1
+        title = shortened(opened.trial.title, min(TITLE, max(LEAST_TITLE, room)))
+        text = Text(f"{opened.trial.ref:<8} ", "cyan").append(f"{title:<{min(TITLE, room)}} ", "cyan")
+        if bar:
+            done = round(bar * (share or 0.0))
+            text.append("━" * done, "cyan").append("━" * (bar - done), "dim").append(" ")
+        return text.append(words, "default")
+
+    def _share(self, progress: Progress | None, ran: Ran | None) -> float | None:
+        """How much of a run is done: of its budget, else of what the run before or the incumbent's took."""
+        if progress is None:
+            return None
+        if progress.share is not None:
+            return progress.share
+        usual = ran.run.seconds if ran else self.lab.history.usual_seconds()
+        return min(progress.seconds / usual, 1.0) if usual else None
 
     def _footer(self) -> Text:
         best = self.lab.best()
-        done = len(self._closed_trials)
+        done = self._done
         parts = [f"{done}{f' of {self._limit}' if self._limit else ''} trials"]
-        spent = time.monotonic() - self._since
-        parts.append(duration(spent))
+        now = time.monotonic()
+        parts.append(duration(now - self._since))
         if self._limit and done:
-            parts.append(f"about {duration(spent / done * (self._limit - done))} left")
+            # What the baseline took says nothing of the trials.
+            left = (now - self._trials_since) / done * (self._limit - done)
+            parts.append(f"about {duration(left)} left")
         if best is not None:
             parts.append(f"best {best.trial.ref} {self.metric} {number(self.lab.history.value(best))}")
         return Text(" · ".join(parts), style="bold")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from autogit.cli.face import open_lab
+from autogit.cli.face import echo_json, json_option, open_lab, record_json
 
 
 @click.command(epilog="Example:  autogit undo 17")
 @click.argument("trial", metavar="N")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
 @click.pass_context
-def undo(context: click.Context, trial: str, yes: bool) -> None:
+def undo(context: click.Context, trial: str, yes: bool, as_json: bool) -> None:
     """Take the accepted change of trial N back.
 
     Its revert goes on main as a trial of its own, with a number, and is measured. Nothing is erased.
@@ -21,7 +22,10 @@ def undo(context: click.Context, trial: str, yes: bool) -> None:
     lab = open_lab(context)
     record = lab.trial(trial)
     if not yes:
-        click.confirm(f"take {record.trial.ref} back ({record.trial.title})?", abort=True)
+        click.confirm(f"take {record.trial.ref} back ({record.trial.title})?", abort=True, err=as_json)
+    if as_json:
+        echo_json(record_json(lab, lab.undo(record.id)))
+        return
     with screen(lab) as observer:
         lab.undo(record.id, observer)
 
@@ -30,8 +34,9 @@ def undo(context: click.Context, trial: str, yes: bool) -> None:
 @click.option("--back", is_flag=True, help="Return to what was put away last; what is there now is put away instead.")
 @click.option("--number", type=click.IntRange(min=1), help="With --back: to what was put away under this number.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
 @click.pass_context
-def reset(context: click.Context, back: bool, number: int | None, yes: bool) -> None:
+def reset(context: click.Context, back: bool, number: int | None, yes: bool, as_json: bool) -> None:
     """Start the lab afresh, at trial 0; main and your files stay as they are.
 
     Every trial is kept under refs/autogit/archive/, and --back returns to it.
@@ -41,10 +46,12 @@ def reset(context: click.Context, back: bool, number: int | None, yes: bool) -> 
     lab = open_lab(context)
     count = len(lab.history)
     if not yes:
-        click.confirm(f"put {count} trials away{' and return to the earlier ones' if back else ''}?", abort=True)
-    if back:
-        returned = lab.reset_back(number)
-        click.echo(f"returned to lab {returned}: {len(lab.history)} trials")
+        more = " and return to the earlier ones" if back else ""
+        click.confirm(f"put {count} trials away{more}?", abort=True, err=as_json)
+    lab_number = lab.reset_back(number) if back else lab.reset()
+    if as_json:
+        echo_json({"lab": lab_number, "put_away": count, "trials": len(lab.history)})
+    elif back:
+        click.echo(f"returned to lab {lab_number}: {len(lab.history)} trials")
     else:
-        away = lab.reset()
-        click.echo(f"{count} trials are put away as lab {away}; return to them with: autogit reset --back")
+        click.echo(f"{count} trials are put away as lab {lab_number}; return to them with: autogit reset --back")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.face import duration, echo_json, json_option, number, open_lab, percent
+from autogit.cli.face import duration, echo_json, json_option, megabytes, number, open_lab, percent
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -38,8 +38,9 @@ def status(context: click.Context, as_json: bool) -> None:
 
 @click.command(epilog="Example:  autogit stop --now")
 @click.option("--now", is_flag=True, help="Give up the current trial; it runs again under its number next time.")
+@json_option
 @click.pass_context
-def stop(context: click.Context, now: bool) -> None:
+def stop(context: click.Context, now: bool, as_json: bool) -> None:
     """Ask the running loop to end after the current trial."""
     lab = open_lab(context)
     pid = lab.ledger.running()
@@ -50,6 +51,9 @@ def stop(context: click.Context, now: bool) -> None:
         _await(lab, pid)
     if now and lab.ledger.running() == pid:
         os.kill(pid, signal.SIGINT)
+    if as_json:
+        echo_json({"pid": pid, "now": now})
+        return
     click.echo(
         f"the loop (process {pid}) ends {'now' if now else 'after the current trial; at once: autogit stop --now'}"
     )
@@ -98,7 +102,7 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
     click.echo(f"trials   {facts['trials']}, {facts['accepted']} accepted, {facts['open']} open")
     if facts["noise"] is not None:
         click.echo(f"noise    {number(facts['noise'])} (standard deviation of a difference between two runs)")
-    click.echo(f"disk     {facts['disk_bytes'] / 1e6:,.0f} MB in {lab.ledger.private}")
+    click.echo(f"disk     {megabytes(facts['disk_bytes'])} in {lab.ledger.private}")
 
 
 def _facts(lab: Lab) -> dict[str, Any]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import duration, echo_json, echo_table, json_option, number, open_lab, percent
+from autogit.cli.face import (
+    duration,
+    echo_json,
+    echo_table,
+    json_option,
+    number,
+    open_lab,
+    percent,
+    record_json,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from autogit.history import Trend
@@ -53,7 +63,7 @@ def best(context: click.Context, as_json: bool) -> None:
     if record is None:
         raise click.ClickException("no trial has been accepted in this lab yet; start with: autogit loop")
     if as_json:
-        echo_json(_json(lab, record))
+        echo_json(record_json(lab, record))
     else:
         _show(lab, record)
 
@@ -68,7 +78,7 @@ def show(context: click.Context, trial: str, as_json: bool) -> None:
     record = lab.trial(trial)
     if as_json:
         more = {"diff": lab.diff(record.id), "log": lab.log(record.id), "checkpoints": _kept(lab, record)}
-        echo_json(_json(lab, record) | more)
+        echo_json(record_json(lab, record) | more)
         return
     _show(lab, record)
     diff = lab.diff(record.id)
@@ -99,7 +109,7 @@ def trends(context: click.Context, as_json: bool) -> None:
 def _list(lab: Lab, records: Iterable[Record], as_json: bool, reasons: bool = False) -> None:
     records = list(records)
     if as_json:
-        echo_json([_json(lab, record) for record in records])
+        echo_json([record_json(lab, record) for record in records])
     elif not records:
         click.echo("no such trials yet; all of them: autogit log" if lab.trials() else "no trials yet: autogit loop")
     else:
@@ -137,19 +147,18 @@ def _show(lab: Lab, record: Record) -> None:
         "closed": record.closed,
     }
     for name, value in facts.items():
-        if value and value != "-":
-            click.echo(f"  {name:<18} {value}")
+        label = f"  {name:<18} "
+        if name == "again":
+            # In one piece, to be pasted.
+            click.echo(label + value)
+        elif value and value != "-":
+            click.echo(wrapped(value, label))
     for run in record.runs:
         reason = f": {run.reason}" if run.reason else ""
         value = number(run.metrics.get(lab.config.metric.name))
         click.echo(
             f"  seed {run.seed:<13} {run.status}{reason}, {lab.config.metric.name} {value}, {duration(run.seconds)}"
         )
-
-
-def _json(lab: Lab, record: Record) -> dict[str, Any]:
-    table = asdict(record)
-    return {"id": record.id} | table | {"improvement_percent": lab.improvement(record), "ref": record.trial.ref}
 
 
 def _kept(lab: Lab, record: Record) -> list[str]:

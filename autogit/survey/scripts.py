@@ -57,13 +57,13 @@ def started(path: str, around: Surroundings) -> Script:
     text = around.texts[path]
     tree = parsed(text) or ast.Module([], [])
     found = options(tree)
+    python = interpreter(around.folder, around.top)
     documented, origin = _documented(path, around)
     doubts: list[str] = []
     if documented:
-        command, gpus = _own_interpreter(documented, interpreter(around.folder))
+        command, gpus = _own_interpreter(documented, python)
     else:
-        gpus = None
-        command, origin = f"{interpreter(around.folder)} {_target(path, text, around)}", f"found by its code: {path}"
+        command, gpus, origin = f"{python} {_target(path, text, around)}", None, f"found by its code: {path}"
         for option in filter(lambda option: option.required, found):
             value = _value(option, around)
             command += f" {option.flag} {value}" if option.flag else f" {value}"
@@ -87,9 +87,12 @@ def started(path: str, around: Surroundings) -> Script:
     return Script(path, command, seeded, gpus, origin, tuple(doubts))
 
 
-def interpreter(folder: Path) -> str:
-    """The Python of the code's own environment: a virtual environment beside it, the active one, else autogit's."""
-    for place in (folder, *list(folder.parents)[:2]):
+def interpreter(folder: Path, top: Path) -> str:
+    """The Python of the code's own environment: a virtual environment in it, the active one, else autogit's.
+
+    `folder` is in the repository whose root is `top`.
+    """
+    for place in (p for p in (folder, *folder.parents) if p.is_relative_to(top.resolve())):
         for name in (".venv", "venv", "env"):
             python = place / name / "bin" / "python"
             if python.exists() and (place / name / "pyvenv.cfg").exists():
@@ -110,7 +113,7 @@ def _score(path: str, text: str) -> int:
     if not (guarded or loose or name == "__main__.py"):
         return 0
     score = 2 if _TRAINS.search(text) else 0
-    score += 3 if stem in ("train", "training", "pretrain", "finetune") else 0
+    score += 4 if stem == "train" else 3 if stem in ("training", "pretrain", "finetune") else 0
     score += 2 if re.search(r"train|finetune|(^|_)fit", stem) else 0
     score += 1 if stem in ("main", "run", "__main__", "experiment") else 0
     score += 1 if guarded else 0

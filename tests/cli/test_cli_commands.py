@@ -84,7 +84,10 @@ def test_a_dry_run_shows_diffs_and_leaves_no_trace(tmp_path: Path) -> None:
     assert shown.count("diff --git a/train.py") == 5
     assert len({line for line in shown.splitlines() if line[:2] in ("1.", "2.", "3.", "4.", "5.")}) == 5
     assert git(folder, "for-each-ref") == before
-    Lab.open(folder).loop(trials=1)
+    first = json.loads(run(folder, "loop", "--dry-run", "--json").output)[0]["title"]
+    told = [json.loads(line) for line in run(folder, "loop", "-n", "1", "--json").output.splitlines()]
+    assert [each.get("id", each.get("ended")) for each in told] == ["0", "1", "1 trial is done"]
+    assert told[1]["trial"]["title"] == first, "before the baseline, too"
     shown = Lab.open(folder).preview(1)[0].title
     Lab.open(folder).loop(trials=1)
     assert Lab.open(folder).trial(2).trial.title == shown, "the loop then does what was shown"
@@ -98,10 +101,11 @@ def test_undo_asks_and_then_reverts_as_a_trial_of_its_own(tmp_path: Path) -> Non
     start = git(folder, "rev-parse", "main")
 
     refused = run(folder, "undo", "1", input="n\n")
-    assert refused.exit_code == 1 and git(folder, "rev-parse", "main") == start
+    assert refused.exit_code == 1 and "error: not done" in refused.output and git(folder, "rev-parse", "main") == start
 
-    assert run(folder, "undo", "1", input="y\n").exit_code == 0
+    told = json.loads(run(folder, "undo", "1", "--yes", "--json").output)
     record = Lab.open(folder).trial(2)
+    assert told["id"] == record.id and told["metrics"] == record.metrics
     assert record.accepted and record.trial.parents == ("1",) and record.trial.operator == "undo"
     before = Lab.open(folder).trial(1)
     assert record.metrics["val_loss"] > before.metrics["val_loss"], "worse, and taken back all the same"
@@ -129,7 +133,8 @@ def test_reset_keeps_the_old_lab_and_back_returns_to_it(tmp_path: Path) -> None:
     run(folder, "loop", "-n", "1")
     new = Lab.open(folder).trials()
     assert [record.id for record in new] == ["0", "1"]
-    assert "returned to lab 1" in run(folder, "reset", "--back", "--yes").output
+    back = json.loads(run(folder, "reset", "--back", "--yes", "--json").output)
+    assert back == {"lab": 1, "put_away": 2, "trials": 3}
     assert Lab.open(folder).trials() == old
     assert "my own words" in git(folder, "notes", "show", first)
     run(folder, "reset", "--back", "--yes")
@@ -178,6 +183,22 @@ def test_commands_without_a_configuration_say_what_to_do_with_exit_2(tmp_path: P
     assert done.exit_code == 2 and "autogit init" in done.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bogus"], "no such option '--bogus'; see: autogit --help"),
+        (["lop"], "'loop'"),
+        (["show"], "missing argument 'N'; see: autogit show --help"),
+        (["top", "-n", "0"], "0 is not in the range x>=1; see: autogit top --help"),
+        (["reset", "--number", "1"], "--number goes with --back; see: autogit reset --help"),
+    ],
+)  # fmt: skip
+def test_a_misuse_is_one_line_that_says_where_to_look(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(cli, arguments, prog_name="autogit")
+    assert done.exit_code == 2 and done.output.startswith("error: ") and done.output.count("\n") == 1
+    assert message in done.output
+
+
 def test_every_command_has_help_with_an_example() -> None:
     for name, command in cli.commands.items():
         text = CliRunner().invoke(cli, [name, "--help"]).output
@@ -185,8 +206,8 @@ def test_every_command_has_help_with_an_example() -> None:
         assert (command.help or "").strip(), name
 
 
-def test_everything_that_shows_something_has_json() -> None:
-    for name in ("init", "doctor", "status", "log", "show", "top", "best", "trends"):
+def test_everything_but_what_is_a_text_itself_has_json() -> None:
+    for name in cli.commands.keys() - {"completion", "context"}:
         assert any("--json" in parameter.opts for parameter in cli.commands[name].params), name
 
 

@@ -83,6 +83,43 @@ def test_options_for_seed_and_output_are_used(tmp_path: Path) -> None:
     assert "lr" in {c.name for c in found.constants}
 
 
+def test_plain_arguments_are_given_or_asked_for(tmp_path: Path) -> None:
+    script = f"import sys\ndata = open(sys.argv[1])\nseed = int(sys.argv[2])\n{TORCH}"
+    found = look(tmp_path / "r", {"train.py": script})
+    assert found.script.command == "{python} train.py ... {seed}" and found.script.seeded
+    assert any("needs an argument (data)" in doubt for doubt in found.doubts)
+    counted = script.replace("data = open(sys.argv[1])", "data = len(sys.argv) > 1 and sys.argv[1]")
+    assert look(tmp_path / "s", {"train.py": counted}).script.command == "{python} train.py"
+
+
+def test_a_positional_argument_of_argparse(tmp_path: Path) -> None:
+    options = 'parser.add_argument("config")\nparser.add_argument("more", nargs="*")\nparser.add_argument("--seed")\n'
+    script = f"import argparse\nparser = argparse.ArgumentParser()\n{options}{TORCH}"
+    files = {"train.py": script, "base.yaml": "lr: 0.1\n"}
+    assert look(tmp_path / "r", files).script.command == "{python} train.py base.yaml --seed {seed}"
+
+
+def test_what_another_script_holds_is_not_searched(tmp_path: Path) -> None:
+    other = TORCH.replace("LEARNING_RATE", "WEIGHT_DECAY").replace("HIDDEN", "BATCH_SIZE")
+    found = look(tmp_path / "r", {"train.py": TORCH, "finetune.py": other})
+    assert {c.name for c in found.constants} == {"LEARNING_RATE", "HIDDEN"} and found.others == ("finetune.py",)
+    imported = TORCH.replace("import torch\n", "import torch\nfrom finetune import BATCH_SIZE\n")
+    found = look(tmp_path / "s", {"train.py": imported, "finetune.py": other})
+    assert "WEIGHT_DECAY" in {c.name for c in found.constants}
+
+
+def test_of_several_settings_files_the_named_one_is_searched(tmp_path: Path) -> None:
+    script = TORCH.replace("import torch\n", 'import torch, yaml\nsettings = yaml.safe_load(open("conf/big.yaml"))\n')
+    files = {"train.py": script, "conf/big.yaml": "dropout: 0.1\n", "conf/tiny.yaml": "weight_decay: 0.1\n"}
+    names = {c.name for c in look(tmp_path / "r", files).constants}
+    assert "dropout" in names and "weight_decay" not in names
+
+
+def test_a_seed_that_is_fixed_in_the_code_is_said(tmp_path: Path) -> None:
+    found = look(tmp_path / "r", {"train.py": f"seed = 3\n{TORCH}"})
+    assert any("seed is fixed in line 1" in doubt and "SEED={seed}" in doubt for doubt in found.doubts)
+
+
 def test_a_seed_from_the_environment(tmp_path: Path) -> None:
     found = look(tmp_path / "r", {"train.py": f'import os\nSEED = int(os.environ.get("SEED", 0))\n{TORCH}'})
     assert found.script.command == "SEED={seed} {python} train.py" and found.script.seeded
@@ -205,7 +242,12 @@ def test_init_writes_what_doctor_and_loop_understand_and_never_overwrites(tmp_pa
 
 @pytest.mark.parametrize(
     ("files", "word"),
-    [({"README.md": "no code"}, "looks like a training script"), ({"model.py": "class A: pass"}, "training script")],
+    [
+        ({"README.md": "no code"}, "looks like a training script"),
+        ({"model.py": "class A: pass"}, "training script"),
+        ({"train.py": "def f(:"}, r"train\.py .* no valid Python"),
+        ({"Net.ipynb": "{}"}, r"nbconvert --to script Net\.ipynb"),
+    ],
 )
 def test_a_repository_that_does_not_train_is_one_error(tmp_path: Path, files: dict[str, str], word: str) -> None:
     with pytest.raises(WorkspaceError, match=word):
