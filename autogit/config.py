@@ -29,7 +29,8 @@ class Train:
 
     command: str
     """Run by `sh` in the workspace folder. Placeholders: {seed}, {steps}, {seconds}, {out} (a folder for checkpoints
-    and other output), {gpus} (how many), {python} (the interpreter that runs autogit). Literal braces are doubled."""
+    and other output), {gpus} (how many, at least 1), {python} (the interpreter that runs autogit). Literal braces are
+    doubled."""
     editable: tuple[str, ...] = ("**/*.py",)
     """Globs of the files that a proposal may change or add."""
     protected: tuple[str, ...] = ()
@@ -92,7 +93,8 @@ class Secondary:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one run may spend: one of steps, seconds or flops. Without any: `limits.hours / limits.trials` a run."""
+    """What one run may spend: one of steps, seconds or flops. Without any, `limits.hours` and `limits.trials` together
+    give each run its share of the time; a loop with one of them, or none, lets each run finish."""
 
     steps: Count | None = None
     """Passed as {steps}; the script keeps to it."""

@@ -17,6 +17,8 @@ class Started:
     hours: float | None
     jobs: int
     incumbent: Record | None
+    seconds: float | None = None
+    """What each run gets, where time is the budget."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ print(lab.best())
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -128,7 +129,7 @@ class Lab:
             patience=patience or config.limits.patience,
             cost=config.limits.cost if cost is None else cost,
         )
-        with self.ledger.lock():
+        with self._working():
             return self._wiring().loop(replace(config, limits=limits), observer, jobs, seed).run()
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
@@ -136,7 +137,7 @@ class Lab:
         base = self.ledger.main()
         self._wiring().land(diff, base)
         proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")
-        with self.ledger.lock():
+        with self._working():
             loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
             return loop.step(proposal=proposal)
@@ -157,7 +158,7 @@ class Lab:
             base=base, diff=diff, title=f"Undo {record.trial.ref}: {record.trial.title}", proposer="person",
             operator="undo", parents=(record.id,),
         )  # fmt: skip
-        with self.ledger.lock():
+        with self._working():
             loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
             return loop.step(proposal=proposal)
@@ -170,7 +171,7 @@ class Lab:
         `seeds`: which of its runs, else the first. Kept output stays as it is. Raises UnknownTrialError, WorkspaceError
         where there is no such run, LabBusyError where a loop runs.
         """
-        with self.ledger.lock():
+        with self._working():
             return self._wiring().repeating(observer).reproduce(self.trial(number), seeds)
 
     def verify(self, everything: bool = False, observer: Observer = silent) -> Iterator[Verification]:
@@ -178,7 +179,7 @@ class Lab:
 
         Gives each as it is done. Raises LabBusyError where a loop runs.
         """
-        with self.ledger.lock():
+        with self._working():
             repeating = self._wiring().repeating(observer)
             for record in self.trials():
                 if (everything or record.accepted) and any(r.status is not RunStatus.PRUNED for r in record.runs):
@@ -193,17 +194,17 @@ class Lab:
 
     def reset(self) -> int:
         """Puts everything that was learned away under a number, which is returned, and starts afresh. `main` stays."""
-        with self.ledger.lock():
-            return self._forget(self.ledger.put_away())
+        with self._working():
+            number = self.ledger.put_away()
+            self._forget()
+            return number
 
     def reset_back(self, number: int | None = None) -> int:
         """Returns to what was put away (under `number`, or last); what is there now is put away instead."""
-        with self.ledger.lock():
-            return self._forget(self.ledger.bring_back(number))
-
-    def _forget(self, number: int) -> int:
-        self.__dict__.pop("history", None)
-        return number
+        with self._working():
+            number = self.ledger.bring_back(number)
+            self._forget()
+            return number
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
@@ -225,6 +226,16 @@ class Lab:
     def add_idea(self, text: str) -> Idea:
         """Queues a direction for the next proposal of a model or an agent."""
         return self.ledger.add_idea(text)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Holds the lab, and knows what another process has added since it was opened."""
+        with self.ledger.lock():
+            self._forget()
+            yield
+
+    def _forget(self) -> None:
+        self.__dict__.pop("history", None)
 
     def _wiring(self) -> Wiring:
         from autogit.wiring import Wiring

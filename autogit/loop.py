@@ -51,7 +51,8 @@ class Loop:
         """Works until it has to stop; says why. Raises what ended it where that was an error."""
         self._since = time.monotonic()
         incumbent = self._rooms.history.at(self._rooms.ledger.main())
-        self._observer(Started(self._limits.trials, self._limits.hours, self._jobs, incumbent))
+        seconds = self._rooms.measurement.seconds
+        self._observer(Started(self._limits.trials, self._limits.hours, self._jobs, incumbent, seconds))
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="slot") as pool:
             workers = [pool.submit(self._work, slot) for slot in range(self._jobs)]
             self._wait(workers)

@@ -18,6 +18,11 @@ from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job,
 from autogit.recipe import Recipe
 from autogit.records import Curve, Run, Scalar, Trial
 
+RUN_SECONDS = "run_seconds"
+"""In a record's environment: the time that each run was given, where time is the budget."""
+RUNS_PER_TRIAL = 2.0
+"""About how many runs a trial takes, those of the incumbent counted in."""
+
 
 class Pruner(Protocol):
     """Asked at each reported step whether the run may go on."""
@@ -136,7 +141,13 @@ class Measurement:
     @property
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine and its data makes numbers comparable, for the record."""
-        return {**self._executor.environment, **({"data": self._data} if self._data else {})}
+        data = {"data": self._data} if self._data else {}
+        return {**self._executor.environment, **data, **({RUN_SECONDS: self.seconds} if self.seconds else {})}
+
+    @property
+    def seconds(self) -> float | None:
+        """What each run gets, where time is the budget."""
+        return self._recipe.seconds
 
     def _steps(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[int | None, Execution | None]:
         """The steps that the budget gives this trial; with compute as the budget its own model is asked, once."""

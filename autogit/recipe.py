@@ -106,7 +106,8 @@ class Recipe:
             "seed": seed,
             "out": shlex.quote(str(out)),
             "python": shlex.quote(python),
-            "gpus": len([gpu for gpu in variables.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu.strip()]),
+            # Without any it is one process on the CPU: `torchrun --nproc-per-node 0` is none.
+            "gpus": max(1, len([gpu for gpu in variables.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu.strip()])),
             "steps": steps,
             "seconds": None if self.seconds is None else f"{self.seconds:g}",
             "flops": None if self.config.budget.flops is None else f"{self.config.budget.flops:g}",

@@ -21,7 +21,7 @@ from autogit.judging import Rooms
 from autogit.ledger import GitLedger
 from autogit.live import LiveFile
 from autogit.loop import Loop
-from autogit.measurement import Measurement
+from autogit.measurement import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.patch import Policy, land, without_effect
 from autogit.propose import portfolio
 from autogit.protocols import Context
@@ -99,7 +99,7 @@ class Wiring:
         return Landed(landed.diff, landed.changes, idle)
 
     def _recipe(self, config: Config) -> Recipe:
-        return Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config))
+        return Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config, self.history))
 
 
 def _all(*observers: Observer) -> Observer:
@@ -112,11 +112,19 @@ def _all(*observers: Observer) -> Observer:
     return tell
 
 
-def _seconds(config: Config) -> float | None:
-    """Wall time of a run, where that is the budget: configured, or the loop's hours shared between its trials."""
+def _seconds(config: Config, history: History) -> float | None:
+    """Wall time of a run, where that is the budget: configured, or the loop's hours shared between its runs.
+
+    Later loops, whatever their limits, give each run what the runs that it is compared with were given.
+    """
     budget, limits = config.budget, config.limits
     if budget.seconds is not None:
         return budget.seconds
-    if budget.steps is None and budget.flops is None and limits.hours and limits.trials:
-        return 3600 * limits.hours / limits.trials
-    return None
+    if budget.steps is not None or budget.flops is not None:
+        return None
+    if (incumbent := history.best()) is not None:
+        given = incumbent.environment.get(RUN_SECONDS)
+        return float(given) if isinstance(given, int | float) else None
+    if not (limits.hours and limits.trials):
+        return None
+    return 3600 * limits.hours / (config.accept.seeds + RUNS_PER_TRIAL * limits.trials)

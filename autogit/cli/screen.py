@@ -15,6 +15,7 @@ from rich.text import Text
 
 from autogit.cli.face import counted, duration, number, percent, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
+from autogit.measurement import RUNS_PER_TRIAL
 from autogit.records import Record, Verdict
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ WITH_BAR = 110
 """Columns from which on a bar shows what the numbers say."""
 WIDEST = 1000
 """A terminal is not wider: more is a pipe, where nothing is cut."""
-RUNS_PER_TRIAL = 2.0
-"""About how many runs a trial takes, those of the incumbent counted in."""
 TELLING = 5
 """After so many trials their own time is the better guess."""
 
@@ -89,6 +88,8 @@ class Lines:
         side = f", {event.jobs} side by side" if event.jobs > 1 else ""
         until = " or ".join(limits) or "until you stop it (Ctrl-C)"
         self.console.print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
+        if event.seconds:
+            self.console.print(f"  each run gets {duration(event.seconds)}")
         if event.incumbent is None:
             first = "first the baseline: the unchanged code, to know what there is to beat and its noise"
             self.console.print(wrapped(first, "  "))

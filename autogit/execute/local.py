@@ -86,7 +86,9 @@ def job_count(config: Config, jobs: int | None = None) -> int:
     per_run = _gpus_per_run(config, have)
     most = len(have) // per_run if per_run else cores()
     if per_run > len(have):
-        raise ConfigError(f"train.gpus_per_run = {per_run}, but this machine shows {len(have)} GPUs")
+        raise ConfigError(
+            f"train.gpus_per_run = {per_run}, but this machine shows {len(have)} GPUs; 0 trains on the CPU"
+        )
     if jobs is not None and jobs > most:
         what = f"{len(have)} GPUs, {per_run} for each" if per_run else f"{most} CPU cores"
         raise ConfigError(f"--jobs {jobs}: this machine has {what}: at most {most}")

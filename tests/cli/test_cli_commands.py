@@ -86,7 +86,7 @@ def test_a_dry_run_shows_diffs_and_leaves_no_trace(tmp_path: Path) -> None:
     assert git(folder, "for-each-ref") == before
     first = json.loads(run(folder, "loop", "--dry-run", "--json").output)[0]["title"]
     told = [json.loads(line) for line in run(folder, "loop", "-n", "1", "--json").output.splitlines()]
-    assert [each.get("id", each.get("ended")) for each in told] == ["0", "1", "1 trial is done"]
+    assert [each.get("id", each.get("ended")) for each in told] == ["0", "1", "the limit of trials is reached"]
     assert told[1]["trial"]["title"] == first, "before the baseline, too"
     shown = Lab.open(folder).preview(1)[0].title
     Lab.open(folder).loop(trials=1)
