@@ -9,7 +9,7 @@ print(lab.best())
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,8 +27,10 @@ from autogit.ledger import GitLedger
 from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
+    from autogit.ablation import Ablation
     from autogit.evaluate.gains import Gain
     from autogit.patch import Policy
+    from autogit.propose.beliefs import Belief
     from autogit.reproduction import Reproduction, Verification
     from autogit.wiring import Wiring
 
@@ -77,6 +79,18 @@ class Lab:
     def trends(self) -> list[Trend]:
         """How each kind of move has done."""
         return self.history.trends()
+
+    def beliefs(self) -> list[Belief]:
+        """What the portfolio believes of each proposer and kind of move that was tried, the most promising first."""
+        from autogit.propose.beliefs import beliefs
+
+        return beliefs(self.history)
+
+    def importance(self) -> Mapping[str, float]:
+        """Each parameter's share in what made trials good (they sum to 1); empty until there are enough to tell."""
+        from autogit.propose.hyperparameters import parameter_importance
+
+        return parameter_importance(self._wiring().context()) if self.trials() else {}
 
     def improvement(self, record: Record) -> float | None:
         """Over the first baseline, in percent; negative where worse."""
@@ -162,6 +176,27 @@ class Lab:
             loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
             return loop.step(proposal=proposal)
+
+    def ablate(self, observer: Observer = silent) -> Iterator[Ablation]:
+        """Takes each accepted change back on today's `main`, the oldest first, as a trial that is judged like others.
+
+        Gives each as it is done. Raises LabBusyError where a loop runs.
+        """
+        from autogit.ablation import Ablation
+        from autogit.propose.ablate import AblateProposer, ablation
+        from autogit.propose.standing import on_main
+
+        with self._working():
+            wiring = self._wiring()
+            loop = wiring.loop(self.config, observer, 1, 0)
+            loop.measure_main()
+            line = on_main(wiring.context())
+            reversals = [r for r in line if r.trial.proposer == AblateProposer.name or r.trial.operator == "undo"]
+            gone = {parent for reversal in reversals for parent in (reversal.id, *reversal.trial.parents)}
+            for change in reversed(line):
+                if change.id not in gone:
+                    proposal = ablation(wiring.context(), change)
+                    yield Ablation(change, loop.step(proposal=proposal) if proposal is not None else None)
 
     def reproduce(
         self, number: int | str, seeds: Sequence[int] | None = None, observer: Observer = silent

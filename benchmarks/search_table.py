@@ -6,7 +6,7 @@
 
 `record` trains what is not in the file yet and appends a line for each run; several may work on one table, each with
 its part and its file. PyTorch is imported once and each run is a fork: `check` shows that the numbers are those of the
-commands in .autoresearch.toml. Losses depend on the processor in their last digits, so one table comes from one machine.
+commands in .autoresearch.toml. Losses depend on the processor in their last digits: one table, one machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autogit.config import Config, load
+from autogit.config import Config
+from autogit.configfile import load
 from autogit.pattern import Pattern
 from autogit.propose.parameters import edited, find
 from autogit.propose.patterns import catalogue
@@ -101,7 +102,9 @@ def start() -> Point:
 
 def hyperparameter_points() -> list[Point]:
     """Every setting of the hyperparameters, on the shipped code."""
-    return [Point(tuple(zip(HYPERPARAMETERS, row, strict=True))) for row in itertools.product(*HYPERPARAMETERS.values())]
+    return [
+        Point(tuple(zip(HYPERPARAMETERS, row, strict=True))) for row in itertools.product(*HYPERPARAMETERS.values())
+    ]
 
 
 def code_points() -> list[Point]:
@@ -284,7 +287,7 @@ def check() -> None:
     _share_the_text()
     for point in (start(), code_points()[-1]):
         with _folder(text_of(point)) as folder:
-            one, steps = _budget(folder)
+            _, steps = _budget(folder)
             here = trained(folder, 2, steps)
             arguments = {"cwd": folder, "capture_output": True, "text": True, "check": True}
             asked = subprocess.run([sys.executable, "budget.py", "--flops", str(FLOPS)], **arguments).stdout
@@ -293,14 +296,13 @@ def check() -> None:
             scored = subprocess.run([sys.executable, "evaluate.py", "--seed", "2", "--out", "out"], **arguments).stdout
         same = (
             f"steps: {steps}\n" in asked
-            and all(f"step {s} " in printed and f"monitor {v:.4f}\n" in printed for s, v in zip(*_curve(here)))
+            and all(
+                f"step {s} " in printed and f"monitor {v:.4f}\n" in printed
+                for s, v in zip(here["points"], here["curve"], strict=True)
+            )
             and f"val_loss: {here['val_loss']:.6f}\n" in scored
         )
         print(f"{point.key}: {steps} steps, val_loss {here['val_loss']}: {'the same' if same else 'DIFFERENT'}")
-
-
-def _curve(run: Mapping[str, Any]) -> tuple[list[int], list[float]]:
-    return run["points"], run["curve"]
 
 
 def pack(sources: list[Path], target: Path) -> None:

@@ -18,7 +18,7 @@ from autogit.cli.ideas import idea
 from autogit.cli.init import init
 from autogit.cli.loop import loop
 from autogit.cli.reproduce import reproduce, verify
-from autogit.cli.second_thoughts import reset, undo
+from autogit.cli.second_thoughts import ablate, reset, undo
 from autogit.cli.status import status, stop
 from autogit.cli.sync import gc, sync
 from autogit.cli.trial import try_
@@ -44,7 +44,7 @@ def cli(context: click.Context, folder: str) -> None:
 
 
 for command in (
-    init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, reset, completion,
+    init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, ablate, reset, completion,
 ):  # fmt: skip
     cli.add_command(command)
 cli.add_command(idea)

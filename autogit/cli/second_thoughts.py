@@ -1,6 +1,8 @@
-"""Taking back: `autogit undo` and `autogit reset`."""
+"""Taking back: `autogit undo`, `autogit ablate` and `autogit reset`."""
 
 from __future__ import annotations
+
+from contextlib import nullcontext
 
 import click
 
@@ -28,6 +30,46 @@ def undo(context: click.Context, trial: str, yes: bool, as_json: bool) -> None:
         return
     with screen(lab) as observer:
         lab.undo(record.id, observer)
+
+
+@click.command(epilog="Example:  autogit ablate")
+@json_option
+@click.pass_context
+def ablate(context: click.Context, as_json: bool) -> None:
+    """Take each accepted change back in turn, and see which wins still matter.
+
+    Each reversal is a trial on today's main. One that main is no worse without is accepted, as any simplification is
+    (accept.margin says how much it may cost); the others show what their change is still worth.
+    """
+    from collections import Counter
+
+    from autogit.cli.screen import screen
+    from autogit.events import silent
+
+    lab = open_lab(context)
+    with nullcontext(silent) if as_json else screen(lab) as observer:
+        found = list(lab.ablate(observer))
+    if as_json:
+        echo_json(
+            [
+                {
+                    "trial": one.change.id,
+                    "title": one.change.trial.title,
+                    "standing": one.standing,
+                    "without": one.without and one.without.id,
+                    "reason": one.without and one.without.reason,
+                    "statistics": one.without and dict(one.without.statistics),
+                }
+                for one in found
+            ]
+        )
+        return
+    for one in found:
+        why = "" if one.without is None else f" ({one.without.trial.ref} without it: {one.without.reason})"
+        click.echo(f"{one.change.trial.ref} {one.change.trial.title}: {one.standing}{why}")
+    counts = Counter(one.standing for one in found)
+    summary = ", ".join(f"{count} {standing}" for standing, count in counts.items())
+    click.echo(f"{len(found)} accepted changes: {summary}" if found else "no change has been accepted on main yet")
 
 
 @click.command(epilog="Example:  autogit reset --back")

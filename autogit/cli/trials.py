@@ -23,6 +23,7 @@ from autogit.cli.face import (
 if TYPE_CHECKING:
     from autogit.history import Trend
     from autogit.lab import Lab
+    from autogit.propose.beliefs import Belief
     from autogit.records import Record
 
 LOG_LINES = 20
@@ -96,14 +97,32 @@ def show(context: click.Context, trial: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def trends(context: click.Context, as_json: bool) -> None:
-    """Show how each kind of move has done: how often it was tried, accepted, and what it brought."""
-    found = open_lab(context).trends()
+    """Show how each kind of move has done, what the portfolio now believes, and which parameters matter.
+
+    A belief is a proposer's chance that its next trial is accepted, what it would gain then, and both together per
+    hour of training: the odds by which turns are given.
+    """
+    lab = open_lab(context)
+    found, believed, importance = lab.trends(), lab.beliefs(), lab.importance()
     if as_json:
-        echo_json([asdict(trend) | {"success_rate": trend.success_rate} for trend in found])
-    elif found:
-        echo_table([_trend(trend) for trend in found], ("tried", "accepted", "rate", "mean gain"), "operator")
-    else:
+        echo_json(
+            {
+                "trends": [asdict(trend) | {"success_rate": trend.success_rate} for trend in found],
+                "beliefs": [asdict(belief) | {"rate": belief.rate} for belief in believed],
+                "importance": dict(importance),
+            }
+        )
+        return
+    if not found:
         click.echo("no trials yet; start with: autogit loop")
+        return
+    echo_table([_trend(trend) for trend in found], ("tried", "accepted", "rate", "mean gain"), "operator")
+    click.echo("\nbelieved of the next trial of each proposer:")
+    rows = [_belief(belief) for belief in believed if not belief.operator]
+    echo_table(rows, ("tried", "chance", "gain then", "per hour"), "proposer")
+    if importance:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in importance.items() if share >= 0.01)
+        click.echo(f"\nwhat made parameter trials good: {shares}")
 
 
 def _list(lab: Lab, records: Iterable[Record], as_json: bool, reasons: bool = False) -> None:
@@ -165,6 +184,16 @@ def _kept(lab: Lab, record: Record) -> list[str]:
     from autogit.checkpoints import kept
 
     return [str(path) for path in kept(lab.ledger.private, record.id)]
+
+
+def _belief(belief: Belief) -> dict[str, str]:
+    return {
+        "proposer": belief.proposer,
+        "tried": str(belief.attempts),
+        "chance": f"{belief.probability:.0%}",
+        "gain then": percent(belief.gain),
+        "per hour": percent(belief.rate),
+    }
 
 
 def _trend(trend: Trend) -> dict[str, str]:

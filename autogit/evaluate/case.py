@@ -19,6 +19,8 @@ HOPELESS = -2.0
 """While the noise of pairs is unknown a candidate gets all its seeds, so that it becomes known; not below this z."""
 INTERVAL_Z = 1.959964
 """Reported intervals hold the true gain 95 times of 100."""
+PRECISE = 0.25
+"""Half-width of a gain's interval, as a share of the gain, that no more fresh seeds are spent on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,11 @@ class Case:
 
     def _measured(self, chosen: Judgement) -> More | Judgement:
         """What an accepted change gains on seeds that took no part in choosing it; accepted it is whatever they say."""
-        seeds = self._usable(self.fresh)[: (self.config.accept.seeds + 1) // 2]
+        chosen_by = [gain for _, gain in self._pairs(self._usable(self.seeds))]
+        seeds = self._usable(self.fresh)[: self._enough(chosen.statistics["gain"], self._noise(chosen_by))]
         pairs = self._pairs(seeds)
         if len(pairs) < len(seeds):
             return self._more(seeds)
-        chosen_by = [gain for _, gain in self._pairs(self._usable(self.seeds))]
         luck = self._noise(chosen_by, [gain for _, gain in pairs])
         if luck is None or not pairs:
             return chosen
@@ -112,6 +114,14 @@ class Case:
         reason = f"{self._compared(merit, gain)} on {count(len(pairs), 'fresh seed')} ({span}; {how})"
         fresh = [run for run in self.runs if run.seed in seeds]
         return replace(chosen, reason=reason + word, metrics=means(fresh), statistics=statistics)
+
+    def _enough(self, gain: float, luck: Noise | None) -> int:
+        """How many fresh pairs tell the gain to PRECISE of it, as the pairs that chose foretell."""
+        most = (self.config.accept.seeds + 1) // 2
+        if luck is None:
+            return most
+        half = student_deviate(INTERVAL_Z, luck.freedom) * luck.sd
+        return max(1, min(most, math.ceil((half / (PRECISE * gain)) ** 2))) if gain > 0 else most
 
     def _compared(self, merit: float, gain: float) -> str:
         return comparison(self.objective, merit, gain, self.incumbent)

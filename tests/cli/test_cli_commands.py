@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import git
-from toy import make_toy, tags
+from toy import TRAIN, make_toy, tags
 
 from autogit import Lab
 from autogit.cli import cli
@@ -65,10 +65,15 @@ def test_an_unknown_trial_is_one_line_and_exit_1(searched: Path) -> None:
 
 
 def test_trends_count_each_kind_of_move(searched: Path) -> None:
-    trends = json.loads(run(searched, "trends", "--json").output)
+    shown = json.loads(run(searched, "trends", "--json").output)
+    trends, beliefs = shown["trends"], shown["beliefs"]
     assert sum(trend["attempts"] for trend in trends) == 6
     assert all(0 <= trend["success_rate"] <= 1 for trend in trends)
-    assert "success" not in run(searched, "trends").output.splitlines()[0], "headings are for people"
+    assert {belief["proposer"] for belief in beliefs} == {trend["proposer"] for trend in trends}
+    assert all(0 < belief["probability"] < 1 and belief["rate"] > 0 for belief in beliefs)
+    text = run(searched, "trends").output
+    assert "success" not in text.splitlines()[0], "headings are for people"
+    assert "believed of the next trial" in text
 
 
 def test_tables_fit_the_terminal(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +120,31 @@ def test_undo_asks_and_then_reverts_as_a_trial_of_its_own(tmp_path: Path) -> Non
 
     dead = run(folder, "undo", "0", "--yes")
     assert dead.exit_code == 1 and "no accepted change" in dead.output
+
+
+def test_ablate_tells_which_wins_still_matter(tmp_path: Path) -> None:
+    crutch = TRAIN.replace('print(f"val_loss', "crutch = 'crutch' in globals() and width == 8\nprint(f\"val_loss")
+    train = crutch.replace("noise:.6f}", "noise - crutch / 20:.6f}")
+    folder = make_toy(tmp_path / "lab", train, "[accept]\nmargin = 1.0")
+    changes = {
+        "a crutch for narrow models": "@@ -7,1 +7,2 @@\n dropout = 0.5\n+crutch = True\n",
+        "faster": "@@ -5,1 +5,1 @@\n-learning_rate = 0.1\n+learning_rate = 0.2\n",
+        "faster still": "@@ -5,1 +5,1 @@\n-learning_rate = 0.2\n+learning_rate = 0.3\n",
+        "wider": "@@ -6,1 +6,1 @@\n-width = 8\n+width = 10_000\n",
+    }
+    for title, hunk in changes.items():
+        (tmp_path / "change.diff").write_text(f"--- a/train.py\n+++ b/train.py\n{hunk}")
+        done = run(folder, "try", str(tmp_path / "change.diff"), "--title", title)
+        assert " accepted" in done.output, f"{title}: {done.output}"
+    found = json.loads(run(folder, "ablate", "--json").output)
+    assert {one["title"]: one["standing"] for one in found} == {
+        "a crutch for narrow models": "taken back",
+        "faster": "later changes build on it",
+        "faster still": "later changes build on it",
+        "wider": "still matters",
+    }
+    assert "crutch = True" not in git(folder, "show", "main:train.py")
+    assert "3 accepted changes: " in run(folder, "ablate").output, "what was taken back is questioned no more"
 
 
 def test_reset_keeps_the_old_lab_and_back_returns_to_it(tmp_path: Path) -> None:

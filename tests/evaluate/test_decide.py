@@ -50,6 +50,16 @@ def test_a_better_change_is_accepted_on_paired_seeds_and_measured_on_fresh_ones(
     assert "below exp/0 on 3 fresh seeds" in record.reason
 
 
+def test_a_large_gain_needs_no_more_than_one_fresh_seed_to_be_told() -> None:
+    world = lab()
+    world.judge("1", "c0")
+    record = world.judge("5", "c0")
+    assert record.accepted
+    assert [s for s in seeds(record) if s > 1000] == [1001]
+    assert record.statistics["low"] < 0.2 < record.statistics["high"]
+    assert record.statistics["high"] - record.statistics["low"] < 0.2
+
+
 def test_the_next_comparison_uses_no_seed_that_chose_the_incumbent() -> None:
     world = lab()
     first = world.judge("2", "c0")
