@@ -120,21 +120,38 @@ class History:
         best = self.best()
         return best.seconds / len(best.runs) if best and best.runs else None
 
+    def effects(self) -> dict[str, float]:
+        """How much better each measured trial was than the incumbent of its time, by its id, in the metric's unit.
+
+        By the difference on the same seeds where one was measured: means over different seeds differ by luck, too.
+        """
+        incumbents = {
+            r.trial.commit: value for r in self._records if r.accepted and (value := self.value(r)) is not None
+        }
+        sign = 1 if self.metric.direction == "max" else -1
+        effects = {}
+        for record in self._records:
+            value, against = self.value(record), incumbents.get(record.trial.base)
+            if value is None or against is None or record.trial.is_baseline:
+                continue
+            paired = record.statistics.get("gain") if self.metric.objective == "primary" else None
+            effects[record.id] = sign * (value - against) if paired is None else paired
+        return effects
+
     def trends(self) -> list[Trend]:
         """One line for each proposer and operator, the most successful first."""
         groups: dict[tuple[str, str], list[Record]] = {}
         for record in self._records:
             if not record.trial.is_baseline:
                 groups.setdefault((record.trial.proposer, record.trial.operator), []).append(record)
-        incumbents = {
-            r.trial.commit: value for r in self._records if r.accepted and (value := self.value(r)) is not None
-        }
+        values = {r.trial.commit: abs(value) for r in self._records if r.accepted and (value := self.value(r))}
+        effects = self.effects()
         trends = []
         for (proposer, operator), records in groups.items():
             gains = [
-                self._gain(value, incumbents[r.trial.base])
+                100 * effects[r.id] / values[r.trial.base]
                 for r in records
-                if (value := self.value(r)) is not None and incumbents.get(r.trial.base)
+                if r.id in effects and r.trial.base in values
             ]
             mean = sum(gains) / len(gains) if gains else None
             trends.append(Trend(proposer, operator, len(records), sum(r.accepted for r in records), mean))

@@ -105,6 +105,15 @@ class Lab:
 
         return total_gain(self.history)
 
+    def report(self, file: Path | None = None) -> Path:
+        """Writes the lab's report, one HTML page, to `file` or to the lab's private folder; where it is.
+
+        Raises WorkspaceError where it cannot be written.
+        """
+        from autogit.reporting import write_report
+
+        return write_report(self, file)
+
     def diff(self, number: int | str) -> str:
         """The change of a trial against its base."""
         return self.ledger.diff(self.trial(number).id)

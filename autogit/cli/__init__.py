@@ -17,6 +17,7 @@ from autogit.cli.face import Commands
 from autogit.cli.ideas import idea
 from autogit.cli.init import init
 from autogit.cli.loop import loop
+from autogit.cli.report import report
 from autogit.cli.reproduce import reproduce, verify
 from autogit.cli.second_thoughts import ablate, reset, undo
 from autogit.cli.status import status, stop
@@ -49,7 +50,7 @@ for command in (
     cli.add_command(command)
 cli.add_command(idea)
 cli.add_command(context_)
-for command in (reproduce, verify, sync, gc):
+for command in (report, reproduce, verify, sync, gc):
     cli.add_command(command)
 
 

@@ -64,6 +64,7 @@ def loop(
     signal.signal(signal.SIGTERM, _terminate)
     with nullcontext(partial(_lines, lab)) if as_json else screen(lab) as observer:
         ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost)
+    click.echo(f"report: {lab.report()}")
     if ended.interrupted:
         sys.exit(INTERRUPTED)
 

@@ -141,8 +141,7 @@ class Lines:
         gain = "the baseline" if best.trial.is_baseline else f"{percent(lab.improvement(best))} over the baseline"
         print_(f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {gain}")
         if (total := lab.total_gain()) is not None:
-            span = f"{number(total.low)} to {number(total.high)}"
-            print_(f"      {number(total.value)} better in all, by seeds that chose nothing (95% interval {span})")
+            print_(f"      in all {total}")
         for record in event.accepted:
             print_(wrapped(f"{record.trial.title}: {record.reason}", f"  {record.trial.ref:<8} "))
         if cost := spent(lab.trials()):

@@ -17,6 +17,9 @@ class Gain:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.6g} better, by seeds that chose nothing (95% interval {self.low:.6g} to {self.high:.6g})"
+
 
 def gain(record: Record) -> Gain | None:
     """What one accepted change gained on fresh seeds; None where it was not measured (a greedy rule, one seed)."""
