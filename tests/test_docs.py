@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,13 +14,34 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
-def test_the_generated_pages_are_current() -> None:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def script(name: str) -> Any:
+    """A program of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    for name, text in generate.pages().items():
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_pages_are_current() -> None:
+    for name, text in script("generate").pages().items():
         assert (ROOT / "docs" / name).read_text() == text, f"docs/{name} is old: python docs/generate.py"
+
+
+def test_the_readers_own_repository_goes_as_written(tmp_path: Path) -> None:
+    done = list(script("walkthrough").run((ROOT / "docs" / "your-own-repo.md").read_text(), tmp_path))
+    assert [each.command for each in done if each.status != 0] == []
+    by_command = {each.command: each for each in done}
+    for command in ("autogit init", "cat .autoresearch.toml", "git diff HEAD --stat"):
+        assert by_command[command].printed == by_command[command].shown, "docs/walkthrough.py writes what it is now"
+    # What is measured is another machine's: as many trials, though, and each command says something of its kind.
+    assert trials(by_command["autogit loop -n 3"].printed) == trials(by_command["autogit loop -n 3"].shown)
+    for each in done:
+        assert each.printed.split(maxsplit=1)[:1] == each.shown.split(maxsplit=1)[:1] or each.command.startswith("git")
+
+
+def trials(output: str) -> list[str]:
+    return re.findall(r"^exp/\d+", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import INTERRUPTED, echo_json, open_lab, record_json
+from autogit.cli.face import INTERRUPTED, echo_json, open_lab, record_json, wrapped
 from autogit.events import Closed, Ended, Event
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ def _preview(lab: Lab, seed: int, as_json: bool) -> None:
         echo_json([asdict(proposal) for proposal in proposals])
         return
     for position, proposal in enumerate(proposals, 1):
-        click.secho(f"{position}. {proposal.title}  ({proposal.proposer}, {proposal.operator})", bold=True)
+        words = f"{proposal.title}  ({proposal.proposer}, {proposal.operator})"
+        click.secho(wrapped(words, f"{position}. "), bold=True)
         if proposal.rationale:
-            click.echo(f"   {proposal.rationale}")
+            click.echo(wrapped(proposal.rationale, "   "))
         click.echo(f"\n{proposal.diff}")
 
 

@@ -56,6 +56,7 @@ class Lines:
         self.console = console
         self.metric = lab.config.metric.name
         self._limit: int | None = None
+        self._open = 0
         self._jobs = 1
 
     def tell(self, event: Event) -> None:
@@ -69,12 +70,15 @@ class Lines:
                     f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
                 )
             case Closed():
+                self._open -= 1
                 self._closed(event)
                 if event.record.trial.is_baseline:
                     self._estimate(event.record)
             case Notice():
                 self.console.print(Text(wrapped(event.text, "  "), style="yellow"))
-            case Stopping():
+            case Opened():
+                self._open += 1
+            case Stopping() if self._open:
                 self.console.print(Text(f"  stopping: {event.reason}", style="yellow"))
             case Ended():
                 self._ended(event)
