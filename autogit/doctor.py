@@ -214,13 +214,18 @@ def _space(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 
 
 def _patterns(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
+    from autogit.propose.patterns import available
     from autogit.propose.rewriting import rewrite
 
+    applies = {pattern.name: rewrite(pattern, files) is not None for pattern in available(lab.config)}
     for pattern in lab.config.pattern:
-        if rewrite(pattern, files) is None:
-            yield Finding("pattern", State.NOTE, f"{pattern.name} matches nothing in the editable files")
-        else:
+        if applies.pop(pattern.name):
             yield Finding("pattern", State.GOOD, f"{pattern.name} applies")
+        else:
+            yield Finding("pattern", State.NOTE, f"{pattern.name} matches nothing in the editable files")
+    if applies:
+        names = ", ".join(name for name, does in applies.items() if does) or "none; your own: docs/patterns.md"
+        yield Finding("catalogue", State.GOOD, f"of {len(applies)} patterns these apply: {names}")
 
 
 def _disk(lab: Lab) -> Iterator[Finding]:

@@ -32,7 +32,11 @@ class Done:
 
 
 def run(page: str, home: Path) -> Iterator[Done]:
-    """Writes the files and runs the commands of a page, in order, for a person whose home folder is `home`."""
+    """Writes the files and runs the commands of a page, in order, for a person whose home folder is `home`.
+
+    In it lies `autogit`, the clone that this file is in.
+    """
+    (home / "autogit").symlink_to(Path(__file__).parents[1])
     (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n")
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables = {**os.environ, "HOME": str(home), "PATH": programs, "COLUMNS": "100"}

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 
-@click.command(epilog='Example:  eval "$(autogit completion bash)"')
+@click.command(epilog='Example:  eval "$(autogit completion zsh)"    # in fish: autogit completion fish | source')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -239,6 +242,14 @@ def test_every_command_has_help_with_an_example() -> None:
 def test_everything_but_what_is_a_text_itself_has_json() -> None:
     for name in cli.commands.keys() - {"completion", "context"}:
         assert any("--json" in parameter.opts for parameter in cli.commands[name].params), name
+
+
+def test_bash_completes_commands() -> None:
+    asks = "COMP_WORDS=(autogit lo); COMP_CWORD=1; _autogit_completion autogit; echo ${COMPREPLY[*]}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "-c", f'eval "$(autogit completion bash)"; {asks}']
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=True)
+    assert done.stdout == "log loop\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from conftest import git
@@ -95,6 +101,57 @@ def test_stop_lets_the_current_trial_finish(tmp_path: Path) -> None:
         assert process.returncode == 130, output
     assert [record.id for record in Lab.open(folder).trials()] == ["0"]
     assert git(folder, "for-each-ref", "refs/heads/exp") == ""
+
+
+NOTEBOOK = """
+import sys
+from autogit import Lab
+lab = Lab.open(sys.argv[1])
+ended = lab.loop(trials=50)
+print(ended.reason, ended.interrupted, [record.id for record in lab.trials()])
+"""
+
+
+def test_from_python_a_loop_is_quiet_and_an_interrupt_ends_it_after_the_trial(tmp_path: Path) -> None:
+    """A notebook's stop button is an interrupt of the main thread."""
+    folder = paced(tmp_path / "lab")
+    with subprocess.Popen(
+        [sys.executable, "-c", NOTEBOOK, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        until_it_reports(folder)
+        process.send_signal(signal.SIGINT)
+        ledger = Lab.open(folder).ledger
+        while not (live := read_live(ledger.private, process.pid)) or not live.stopping:
+            time.sleep(0.05)
+        (folder / "go").touch()
+        output, _ = process.communicate()
+    assert output == "stopped by the person True ['0']\n"
+
+
+def test_a_terminal_shows_the_run_while_it_lasts(tmp_path: Path) -> None:
+    """On a real terminal of 80 columns; what is alive stays within a line each."""
+    folder = paced(tmp_path / "lab")
+    near, far = pty.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-m", "autogit", "-C", str(folder), "loop", "-n", "50"]
+    variables = {**os.environ, "TERM": "xterm"}
+    variables.pop("COLUMNS", None)
+    process = subprocess.Popen(command, stdin=far, stdout=far, stderr=far, env=variables, start_new_session=True)
+    os.close(far)
+    seen = ""
+    while "step 5 loss" not in seen or "0 of 50 trials" not in seen:
+        seen += os.read(near, 65536).decode()
+    process.send_signal(signal.SIGINT)
+    while "stopping: stopped by the person" not in seen:
+        seen += os.read(near, 65536).decode()
+    process.send_signal(signal.SIGINT)
+    with suppress(OSError):  # the terminal is gone with its last process
+        while True:
+            seen += os.read(near, 65536).decode()
+    assert process.wait() == 130
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen).replace("\r", "\n").split("\n")
+    assert max(len(line) for line in lines if line.startswith(("exp/", "0 of 50 trials"))) <= 80
+    assert any(re.match(r"exp/0 +Baseline +seed 1 step 5 loss 0\.4", line) for line in lines)
 
 
 def test_stop_without_a_loop_fails(tmp_path: Path) -> None:

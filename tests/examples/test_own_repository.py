@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_settings_in_yaml_are_searched_and_keep_their_comments(tmp_path: Path) -
     )
     autogit(folder, "loop", "-n", "1")
     assert git(folder, "show", "exp/1:conf/base.yaml") == settings.replace("0.1", "0.3").rstrip("\n")
+
+
+def test_the_pattern_of_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "patterns.md").read_text()
+    pattern = page.partition("```toml\n")[2].partition("```")[0]
+    script = TRAIN.format(more="optimizer = lambda: optim.Adam(model.parameters(), lr=lr)")
+    folder = commit(tmp_path / "lab", {"train.py": script})
+    (folder / ".autoresearch.toml").write_text(f'catalogue = false\n[train]\ncommand = "x"\n{pattern}')
+    (proposal,) = json.loads(autogit(folder, "loop", "--dry-run", "--json").output)
+    assert proposal["operator"] == "adam-to-sgd" and proposal["title"] == "SGD with momentum instead of Adam"
+    assert "+optimizer = lambda: optim.SGD(model.parameters(), lr=10 * lr, momentum=0.9)\n" in proposal["diff"]
+    told = autogit(folder, "doctor").output
+    assert "adam-to-sgd applies" in told and "catalogue" not in told
 
 
 def test_a_virtual_environment_under_the_home_folder(isolated_home: Path) -> None:
