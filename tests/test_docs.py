@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy import make_toy
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -38,6 +39,21 @@ def test_the_readers_own_repository_goes_as_written(tmp_path: Path) -> None:
     assert trials(by_command["autogit loop -n 3"].printed) == trials(by_command["autogit loop -n 3"].shown)
     for each in done:
         assert each.printed.split(maxsplit=1)[:1] == each.shown.split(maxsplit=1)[:1] or each.command.startswith("git")
+
+
+def test_the_python_page_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(make_toy(tmp_path / "lab"))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        # As written, but for the hours that it would take.
+        exec(block.replace("trials=20", "trials=1").replace("17", "1"), names)
+    printed = capsys.readouterr().out
+    assert printed.startswith("the limit of trials is reached\nBaseline ") or "accepted" in printed
+    assert "python train.py" in printed and "diff --git a/train.py" in printed
+    assert re.search(r"^2 \w+ ", printed, re.MULTILINE), "the observer told the second loop's trial"
 
 
 def trials(output: str) -> list[str]:

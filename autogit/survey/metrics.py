@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autogit.evaluate.lines import parse_line
+from autogit.survey.frameworks import reported
 from autogit.survey.surroundings import parsed, strings
 
 SAMPLE = "0.5"
@@ -76,6 +77,10 @@ def printed(text: str, path: str) -> list[Printed]:
                 metric = _metric(name, f"{path}:{call.lineno}", (depth, -call.lineno))
                 if metric is not None and (name not in found or metric.order < found[name].order):
                     found[name] = metric
+    for name, number in reported(tree):
+        metric = _metric(name, f"{path}:{number}", (0, -number))
+        if metric is not None:
+            found.setdefault(metric.name, metric)
     return sorted(found.values(), key=lambda metric: metric.order)
 
 

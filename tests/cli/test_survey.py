@@ -218,11 +218,19 @@ def test_uncommitted_changes_are_said(tmp_path: Path) -> None:
         ('print("train loss", l)\nprint("R2:", r)', "r2", "max"),
         ('print(f"val_bpb:          {bpb:.6f}")', "val_bpb", "min"),
         ('for i in x:\n    print(f"loss {l}")\nprint(f"rmse {r}")', "rmse", "min"),
+        ("import keras\nm.compile(metrics=['mae'])\nm.fit(x, y, validation_split=0.1)", "val_loss", "min"),
+        ("from transformers import Trainer\nTrainer(m, a).evaluate()", "eval_loss", "min"),
+        ('class N(L):\n    def step(self):\n        self.log("val_acc", a, prog_bar=True)', "val_acc", "max"),
     ],
 )  # fmt: skip
 def test_metrics_are_named_as_the_loop_will_read_them(code: str, name: str, way: str) -> None:
     first = printed(code, "train.py")[0]
     assert (first.name, first.direction) == (name, way)
+
+
+def test_keras_prints_what_it_was_compiled_with() -> None:
+    found = printed("import keras\nm.compile(metrics=['auc'])\nm.fit(x, validation_data=v)", "train.py")
+    assert {(metric.name, metric.direction) for metric in found} == {("val_loss", "min"), ("val_auc", "max")}
 
 
 def test_what_is_printed_of_training_alone_is_no_metric() -> None:

@@ -78,6 +78,24 @@ def test_what_a_script_writes_beside_itself_does_not_reach_the_persons_files(tmp
     assert sorted(path.name for path in (tmp_path / "lab").iterdir()) == [".autoresearch.toml", ".git", "train.py"]
 
 
+def test_what_goes_into_the_output_folder_is_kept_for_the_best(tmp_path: Path) -> None:
+    options = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--seed')\n"
+    options += "parser.add_argument('--output-dir')\nargs = parser.parse_args()\n"
+    options += "pathlib.Path(args.output_dir, 'model.pt').write_text('weights')"
+    script = (
+        TRAIN.format(more=options).replace("int(sys.argv[1])", "1").replace("Random(seed)", "Random(int(args.seed))")
+    )
+    lab = research(commit(tmp_path / "lab", {"train.py": script}), more="[checkpoints]\nkeep = 0\n")
+    assert lab.config.train.command == "{python} train.py --seed {seed} --output-dir {out}"
+    best = lab.best()
+    assert best is not None
+    (folder, *_) = json.loads(autogit(tmp_path / "lab", "show", best.id, "--json").output)["checkpoints"]
+    assert Path(folder, "model.pt").read_text() == "weights"
+    assert folder in autogit(tmp_path / "lab", "show", best.id).output
+    other = next(record for record in lab.trials() if record.id != best.id)
+    assert json.loads(autogit(tmp_path / "lab", "show", other.id, "--json").output)["checkpoints"] == []
+
+
 def test_settings_in_yaml_are_searched_and_keep_their_comments(tmp_path: Path) -> None:
     script = TRAIN.format(more='import yaml\nlr = yaml.safe_load(open("conf/base.yaml"))["optimizer"]["lr"]')
     settings = "# how it learns\noptimizer:\n  lr: 0.1  # found by hand\nmodel:\n  lr: 7\n"
