@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from toy import make_toy
 
+from autogit.cli import cli
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
@@ -58,6 +60,31 @@ def test_the_python_page_runs_as_written(
 
 def trials(output: str) -> list[str]:
     return re.findall(r"^exp/\d+", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_that_are_named_exist(page: Path) -> None:
+    """In code: fenced, indented or between backticks."""
+    text = page.read_text()
+    found = re.findall(r"(?:^|[`(]|\$ )autogit ((?:-C \S+ )?[a-z]+[^`\n|;&#()]*)", text, re.MULTILINE)
+    unknown = []
+    for line in found:
+        words = [word for word in re.sub(r"-C \S+ ", "", line).split() if word]
+        command = cli.commands.get(words[0])
+        options = {flag for p in command.params for flag in p.opts} | {"--help"} if command else set()
+        flags = {word.partition("=")[0] for word in words[1:] if re.match(r"--?[a-z]", word)}
+        if command is None or flags - options:
+            unknown.append(line)
+    assert not unknown
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_first_day_goes_as_written(tmp_path: Path) -> None:
+    """Numbers are another machine's; every command of the day works."""
+    pytest.importorskip("sklearn")
+    done = list(script("walkthrough").run((ROOT / "docs" / "first-day.md").read_text(), tmp_path))
+    assert len(done) > 25 and [(each.command, each.printed) for each in done if each.status != 0] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
