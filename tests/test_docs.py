@@ -66,7 +66,7 @@ def trials(output: str) -> list[str]:
 def test_commands_and_options_that_are_named_exist(page: Path) -> None:
     """In code: fenced, indented or between backticks."""
     text = page.read_text()
-    found = re.findall(r"(?:^|[`(]|\$ )autogit ((?:-C \S+ )?[a-z]+[^`\n|;&#()]*)", text, re.MULTILINE)
+    found = re.findall(r"(?:^    |`|\$ |&& )autogit ((?:-C \S+ )?[a-z]+[^`\n|;&#()]*)", text, re.MULTILINE)
     unknown = []
     for line in found:
         words = [word for word in re.sub(r"-C \S+ ", "", line).split() if word]
