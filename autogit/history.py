@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autogit.config import Metric
 from autogit.errors import UnknownTrialError
-from autogit.records import Record
+from autogit.records import Record, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,17 @@ class Trend:
     @property
     def success_rate(self) -> float:
         return self.accepted / self.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What early stopping did, and what that costs by the runs that were let finish to see it."""
+
+    stopped: int
+    audited: int
+    """Runs that would have been stopped too, and were allowed to finish."""
+    won: int
+    """Of these, the ones that were accepted."""
 
 
 class History:
@@ -52,6 +63,13 @@ class History:
 
     def __contains__(self, trial: str) -> bool:
         return trial in self._position
+
+    def snapshot(self) -> History:
+        """As it is now: later additions do not change it."""
+        copy = History(self.metric)
+        copy._records, copy._position = self._records.copy(), self._position.copy()
+        copy._first_baseline = self._first_baseline
+        return copy
 
     def add(self, record: Record) -> None:
         """Appends a record, or replaces the one of the same trial."""
@@ -156,6 +174,12 @@ class History:
             mean = sum(gains) / len(gains) if gains else None
             trends.append(Trend(proposer, operator, len(records), sum(r.accepted for r in records), mean))
         return sorted(trends, key=lambda t: (-t.success_rate, -(t.improvement or 0), t.operator))
+
+    def pruning(self) -> Pruning:
+        """Early stopping and its audit."""
+        audited = [r for r in self._records if r.statistics.get("audited")]
+        stopped = sum(r.verdict is Verdict.PRUNED for r in self._records)
+        return Pruning(stopped, len(audited), sum(r.accepted for r in audited))
 
     def _gain(self, value: float, reference: float) -> float:
         difference = reference - value if self.metric.direction == "min" else value - reference

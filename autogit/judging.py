@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from autogit.agenda import Land, Work
+from autogit.agenda import Work
 from autogit.config import Config
 from autogit.events import Observer, Ran
 from autogit.history import History
 from autogit.measurement import Measurement, Prune, Pruner
+from autogit.proposals import Land
 from autogit.protocols import Evaluator, Judgement, Ledger, More, Proposer
 from autogit.records import Record, Trial, Verdict
 

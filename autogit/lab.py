@@ -22,8 +22,9 @@ from autogit.config import Config
 from autogit.configfile import ConfigFile
 from autogit.errors import WorkspaceError
 from autogit.events import Ended, Observer, silent
-from autogit.history import History, Trend
+from autogit.history import History, Pruning, Trend
 from autogit.ledger import GitLedger
+from autogit.proposals import Landed
 from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ class Lab:
         from autogit.propose.hyperparameters import parameter_importance
 
         return parameter_importance(self._wiring().context()) if self.trials() else {}
+
+    def pruning(self) -> Pruning:
+        """How many runs were stopped early, and what the ones that were let finish tell of that."""
+        return self.history.pruning()
 
     def improvement(self, record: Record) -> float | None:
         """Over the first baseline, in percent; negative where worse."""

@@ -13,11 +13,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from autogit.agenda import Agenda, NothingToPropose, Work
+from autogit.agenda import Agenda, Work
 from autogit.config import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Observer, Opened, Started, Stopping
 from autogit.judging import Judging, Rooms
+from autogit.proposals import NothingToPropose, Proposals
 from autogit.protocols import Judgement
 from autogit.records import Proposal, Record, Verdict
 
@@ -38,13 +39,16 @@ class Loop:
         self._jobs = jobs
         self._turn = threading.RLock()
         self._baseline = threading.Lock()
-        self._agenda = Agenda(rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn)
+        self._asked = threading.Event()
+        self._proposals = Proposals(
+            rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn, self._asked
+        )
+        self._agenda = Agenda(rooms.ledger, rooms.history, self._proposals, self._turn)
         self._judging = Judging(rooms, observer, self._turn)
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
         self._stopping = ""
-        self._interrupted = False
         self._since = time.monotonic()
 
     def run(self) -> Ended:
@@ -61,9 +65,12 @@ class Loop:
                 # The error is the caller's to tell; the other slots give up.
                 self._stopping = "ended by an error"
                 self._cancel.set()
+        # The trials have ended: what is still being thought of is for nobody.
+        self._cancel.set()
+        self._proposals.end()
         accepted = tuple(r for r in self._closed if r.accepted)
         seconds = time.monotonic() - self._since
-        ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._interrupted)
+        ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._asked.is_set())
         self._observer(ended)
         if failure is not None:
             raise failure
@@ -71,13 +78,15 @@ class Loop:
 
     def preview(self, count: int) -> list[Proposal]:
         """The proposals that would come next, on the present `main`; nothing is run."""
-        return self._agenda.preview(count)
+        return self._proposals.preview(count)
 
     def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
         """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
-        work = self._agenda.next(proposal)
+        work = self._agenda.open(proposal) if proposal else self._agenda.next(slot)
         for word in self._rooms.words():
             self._observer(Notice(word))
+        if proposal is None and self._goes_on():
+            self._proposals.prepare(slot)
         return self._try(work, slot)
 
     def measure_main(self, slot: int = 0) -> None:
@@ -103,7 +112,7 @@ class Loop:
             try:
                 # Within the try: the second one may come while the first one is still being obeyed.
                 if asked:
-                    self._interrupted = True
+                    self._asked.set()
                     self.stop("stopped by the person", now=asked > 1)
                 wait(workers, return_when=FIRST_EXCEPTION)
                 return
@@ -138,6 +147,12 @@ class Loop:
                 self.stop(f"patience: {fruitless} trials in a row without an improvement")
             self._begun += not self._stopping
             return bool(self._stopping)
+
+    def _goes_on(self) -> bool:
+        """Whether there will be another trial, as far as is known while this one begins."""
+        with self._turn:
+            trials = self._limits.trials
+            return not self._stopping and (trials is None or self._begun + self._proposals.ahead < trials)
 
     def _try(self, work: Work, slot: int) -> Record:
         self._observer(Opened(work.trial, slot))

@@ -256,6 +256,15 @@ class Ledger(Revisions, Protocol):
         A baseline is its base itself, a refused proposal an empty commit on it.
         """
 
+    def stage(self, base: str, changes: Changes) -> None:
+        """Writes the files of `changes` on `base` to the disk, so that opening a trial of them is quick."""
+
+    def keep(self, proposal: Proposal) -> None:
+        """Keeps a proposal that was paid for until a trial takes it up, in this loop or another."""
+
+    def kept(self) -> Sequence[Proposal]:
+        """The proposals that this lab keeps."""
+
     def lines(self, trial: Trial) -> int:
         """Lines that the commit of an open trial adds minus those it removes."""
 

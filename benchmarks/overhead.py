@@ -26,7 +26,8 @@ import time
 
 learning_rate = 0.5
 width = 500
-print(f"began: {time.time()}")
+print(f"began: {time.time()}", flush=True)
+time.sleep(0.3)
 print(f"val_loss: {1 / width + learning_rate}")
 print(f"ended: {time.time()}")
 """
@@ -34,6 +35,9 @@ CONFIG = """\
 [train]
 command = "{python} train.py"
 editable = ["train.py"]
+[accept]
+rule = "greedy"
+seeds = 1
 [space]
 learning_rate = { low = 0.001, high = 1.0, log = true }
 width = { low = 1, high = 1000 }

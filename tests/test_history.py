@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from autogit.config import Metric
 from autogit.errors import UnknownTrialError
-from autogit.history import History
+from autogit.history import History, Pruning
 from autogit.records import BASELINE, Record, Trial, Verdict
 
 
@@ -68,3 +69,16 @@ def test_since_accepted_and_unknown() -> None:
     assert history.since_accepted == 2
     with pytest.raises(UnknownTrialError, match="autogit log"):
         history["99"]
+
+
+def test_pruning_counts_the_stops_and_what_the_audit_found() -> None:
+    audited = {"audited": 1.0}
+    records = [
+        baseline(4.0),
+        record(1, None, "pruned"),
+        record(2, None, "pruned"),
+        replace(record(3, 5.0), statistics=audited),
+        replace(record(4, 3.0, "accepted"), statistics=audited),
+        record(5, 2.9, "accepted", "c4"),
+    ]
+    assert History(Metric(), records).pruning() == Pruning(stopped=2, audited=2, won=1)

@@ -100,16 +100,18 @@ def trends(context: click.Context, as_json: bool) -> None:
     """Show how each kind of move has done, what the portfolio now believes, and which parameters matter.
 
     A belief is a proposer's chance that its next trial is accepted, what it would gain then, and both together per
-    hour of training: the odds by which turns are given.
+    hour of training: the odds by which turns are given. Last, how many runs were stopped early because they could not
+    win, and what those show that were let finish all the same.
     """
     lab = open_lab(context)
-    found, believed, importance = lab.trends(), lab.beliefs(), lab.importance()
+    found, believed, importance, pruning = lab.trends(), lab.beliefs(), lab.importance(), lab.pruning()
     if as_json:
         echo_json(
             {
                 "trends": [asdict(trend) | {"success_rate": trend.success_rate} for trend in found],
                 "beliefs": [asdict(belief) | {"rate": belief.rate} for belief in believed],
                 "importance": dict(importance),
+                "pruning": asdict(pruning),
             }
         )
         return
@@ -123,6 +125,11 @@ def trends(context: click.Context, as_json: bool) -> None:
     if importance:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importance.items() if share >= 0.01)
         click.echo(f"\nwhat made parameter trials good: {shares}")
+    if pruning.stopped or pruning.audited:
+        click.echo(
+            f"\nstopped early: {pruning.stopped}; let finish to audit that: {pruning.audited}, "
+            f"of which {pruning.won} would have won"
+        )
 
 
 def _list(lab: Lab, records: Iterable[Record], as_json: bool, reasons: bool = False) -> None:

@@ -186,6 +186,8 @@ def main() -> None:
         told += piece
     line, _, orders = told.partition(b"\n")
     Keeper(Plan.load(line)).keep(orders)
+    # It is waited for, and an interpreter takes longer to clear up than there is anything to clear up here.
+    os._exit(0)
 
 
 if __name__ == "__main__":

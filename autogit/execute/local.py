@@ -41,9 +41,8 @@ class LocalExecutor:
             disk=int(sandbox.disk_gb * GB),
         )
         self._most_output = int(sandbox.output_mb * 10**6)
-        self._tier = choose(sandbox)
         self._keepers = Keepers()
-        self._keepers.prepare()
+        self._tier = choose(sandbox, self._keepers)
 
     @property
     def tier(self) -> str:
@@ -70,11 +69,7 @@ class LocalExecutor:
 
     def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
         """Runs `job` until it ends, breaks a limit, is halted by `monitor` or `cancel` is set."""
-        keeping = self._keepers.take()
-        try:
-            return supervise(job, self._tier, keeping, self._limits, self._most_output, monitor, cancel)
-        finally:
-            self._keepers.prepare()
+        return supervise(job, self._tier, self._keepers, self._limits, self._most_output, monitor, cancel)
 
 
 def job_count(config: Config, jobs: int | None = None) -> int:

@@ -11,7 +11,7 @@ from threading import Event
 
 from autogit.config import FILENAME, Sandbox
 from autogit.errors import ConfigError
-from autogit.execute.keeping import Keeping
+from autogit.execute.keeping import Keepers
 from autogit.execute.limits import GB, Limits
 from autogit.execute.sandbox import TIERS, RlimitsTier, Tier
 from autogit.execute.supervision import supervise
@@ -53,19 +53,20 @@ class Probe:
 def probe() -> list[Probe]:
     """Every tier, the strongest first."""
     found = []
+    keepers = Keepers()
     for kind in TIERS:
-        why = _fault(kind(Sandbox()))
+        why = _fault(kind(Sandbox()), keepers)
         found.append(Probe(kind.name, not why, why))
     return found
 
 
-def choose(sandbox: Sandbox) -> Tier:
+def choose(sandbox: Sandbox, keepers: Keepers) -> Tier:
     """The configured tier, or the strongest that works. Raises ConfigError where the configured one does not."""
     faults = []
     for kind in TIERS:
         if sandbox.tier not in ("auto", kind.name):
             continue
-        fault = _fault(kind(Sandbox()))
+        fault = _fault(kind(Sandbox()), keepers)
         if not fault:
             return kind(sandbox)
         faults.append(f"{kind.name}: {fault}")
@@ -75,7 +76,7 @@ def choose(sandbox: Sandbox) -> Tier:
     )
 
 
-def _fault(tier: Tier) -> str:
+def _fault(tier: Tier, keepers: Keepers) -> str:
     """What is wrong with `tier` here, in one line; empty where nothing is."""
     with tempfile.TemporaryDirectory(prefix="autogit-probe-") as name:
         checkout, out, outside = (Path(name) / part for part in ("checkout", "out", "outside"))
@@ -85,7 +86,7 @@ def _fault(tier: Tier) -> str:
         script = "" if isinstance(tier, RlimitsTier) else _SCRIPT
         arguments = map(str, (sys.executable, "-I", "-S", "-c", script, out, checkout, outside))
         job = Job(command=shlex.join(arguments), checkout=checkout, folder=checkout, out=out, timeout=20.0)
-        execution = supervise(job, tier, Keeping(), _LIMITS, 1 << 16, _Deaf(), Event())
+        execution = supervise(job, tier, keepers, _LIMITS, 1 << 16, _Deaf(), Event())
     if execution.succeeded:
         return ""
     last = execution.log.strip().rpartition("\n")[2]

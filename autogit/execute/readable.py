@@ -9,6 +9,7 @@ import shutil
 import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -104,13 +105,16 @@ def _words(command: str) -> Iterator[str]:
         return  # An unclosed quote: the shell will say so.
 
 
-def _environment(program: Path) -> Iterator[Path]:
+@cache
+def _environment(program: Path) -> tuple[Path, ...]:
     """What `program` needs to be found and to run: each link on the way to it, with the environment it lies in."""
+    needed: list[Path] = []
     for _ in range(40):
-        yield from _around(program)
+        needed += _around(program)
         if not program.is_symlink():
-            return
+            break
         program = Path(os.path.normpath(program.parent / program.readlink()))
+    return tuple(needed)
 
 
 def _around(program: Path) -> Iterator[Path]:

@@ -6,12 +6,12 @@ import math
 import os
 import selectors
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
-from autogit.execute.keeping import STUCK, Keeping
+from autogit.execute.keeping import STUCK, Keepers, Keeping
 from autogit.execute.limits import Gauge, Limits
 from autogit.execute.output import Drain, Line, Lines, Log
 from autogit.execute.reason import why
@@ -28,18 +28,18 @@ _LEAST = 64
 
 
 def supervise(
-    job: Job, tier: Tier, keeping: Keeping, limits: Limits, most: int, monitor: Monitor, cancel: Event
+    job: Job, tier: Tier, keepers: Keepers, limits: Limits, most: int, monitor: Monitor, cancel: Event
 ) -> Execution:
     """Runs `job` under `tier` until it ends, breaks one of `limits`, is halted by `monitor` or `cancel` is set.
 
     `most` bytes of its output are read. Nothing that the job started is left afterwards.
     """
-    with closing(keeping), scratch() as own:
+    with closing(keepers.take()) as keeping, scratch() as own:
         seal = Seal(job.checkout, job.protected)
         shared = [own.shared] if own.shared else []
         gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
         keeping.start(replace(tier.plan(job, own), tasks=limits.tasks))
-        execution = Supervision(job, gauge, keeping, monitor, cancel).watch(most)
+        execution = Supervision(job, gauge, keeping, monitor, cancel, keepers.prepare).watch(most)
     broken = seal.broken()
     if not broken or execution.ending is Ending.CANCELLED:
         return execution
@@ -49,12 +49,22 @@ def supervise(
 class Supervision:
     """Watches one job."""
 
-    def __init__(self, job: Job, gauge: Gauge, keeping: Keeping, monitor: Monitor, cancel: Event) -> None:
+    def __init__(
+        self,
+        job: Job,
+        gauge: Gauge,
+        keeping: Keeping,
+        monitor: Monitor,
+        cancel: Event,
+        up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`up` is called once, when the job has begun to work (its first output) or has ended."""
         self._job = job
         self._gauge = gauge
         self._keeping = keeping
         self._monitor = monitor
         self._cancel = cancel
+        self._up: Callable[[], None] | None = up
         self._log = Log()
         self._lines = Lines()
         self._read = 0
@@ -87,13 +97,14 @@ class Supervision:
                 self._decide(time.monotonic())
         while self._take(most):
             pass
+        self._is_up()
         self._last_words()
         return self._execution()
 
     # ---- what comes in
 
     def _listen(self) -> bool:
-        """Takes the keeper's reports; False at their end."""
+        """Takes the keeper's reports; False after the last one."""
         reports = self._keeping.heard()
         for report in reports or ():
             word, _, rest = report.partition(" ")
@@ -108,7 +119,8 @@ class Supervision:
                 self._kept = True
                 if left:
                     self._end(Ending.LIMIT, f"{left} processes could not be ended: the kernel does not let go of them")
-        return reports is not None
+        # With its last word nothing of the job is left, and the keeper itself need not be waited for here.
+        return reports is not None and not self._kept
 
     def _take(self, most: int) -> bool:
         """Takes a piece of output, if there is one now; False where there is none or no more to come."""
@@ -117,6 +129,7 @@ class Supervision:
             data = os.read(self._keeping.output, _CHUNK)
         except BlockingIOError:
             return False
+        self._is_up()
         if self._read < most:
             lines = list(self._lines.feed(data))
             # However short a line is, reading it takes time.
@@ -125,6 +138,11 @@ class Supervision:
         elif data:
             self._drain.feed(data)
         return bool(data)
+
+    def _is_up(self) -> None:
+        up, self._up = self._up, None
+        if up is not None:
+            up()
 
     def _last_words(self) -> None:
         unread = self._drain.size

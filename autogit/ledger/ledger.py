@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autogit.configfile import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
-from autogit.ledger import attachments, commits, ideas, lfs, message, notes
+from autogit.ledger import attachments, commits, ideas, lfs, message, notes, proposals
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.archive import Archive
 from autogit.ledger.ending import BRANCHES, ID, TAGS, ending
@@ -164,13 +164,27 @@ class GitLedger:
                     raw = attachments.bounded(proposal.raw or proposal.diff)
                     moves.insert(0, self._notes.set_part(notes.LOGS, commit, id, raw))
                 try:
-                    self._refs.move([*self._keep_config(), *moves])
+                    self._refs.move([*self._keep_config(), *moves, *self._taken_up(proposal)])
                 except RefMovedError:
                     continue
                 self._next = _number(id) + 1
                 self._config_kept = True
                 return replace(message.trial(self._store, id, commit), title=message.title(proposal))
         raise WorkspaceError("no number could be claimed: another program keeps changing this repository's refs")
+
+    def stage(self, base: str, changes: Changes) -> None:
+        """Writes the files of `changes` on `base` to the disk, so that opening a trial of them is quick."""
+        self._changed(base, changes)
+        self._store.flush()
+
+    def keep(self, proposal: Proposal) -> None:
+        """Keeps a proposal that was paid for until a trial takes it up, in this loop or another."""
+        self._name_lab()
+        self.keep_text(proposals.SHELF, proposals.name(proposal, self.lab), proposals.format(proposal))
+
+    def kept(self) -> Sequence[Proposal]:
+        """The proposals that this lab keeps, and no other that it syncs with."""
+        return proposals.parse(self.texts(proposals.SHELF), self.lab)
 
     def lines(self, trial: Trial) -> int:
         """Lines that the commit of an open trial adds minus those it removes."""
@@ -427,15 +441,27 @@ class GitLedger:
         self._git.run("config", "--local", LAB_KEY, self.lab)
 
     def _commit(self, proposal: Proposal, changes: Changes, id: str) -> str:
-        root = self._tree(proposal.base)
+        tree = self._changed(proposal.base, {} if proposal.refused else changes)
+        return commits.add(self._store, tree, [proposal.base], message.format(proposal, id))
+
+    def _changed(self, base: str, changes: Changes) -> str:
+        """The tree of `base` with `changes`."""
+        root = self._tree(base)
         edits: dict[bytes, Entry | None] = {}
-        for name, content in ({} if proposal.refused else changes).items():
+        for name, content in changes.items():
             path = os.fsencode(name)
             there = lookup(self._store, root, path)
             mode = there.mode if there is not None and there.mode in (FILE, EXECUTABLE) else FILE
             edits[path] = None if content is None else Entry(mode, self._store.add("blob", content))
-        tree = (edit(self._store, root, edits) or self._store.add_tree({})) if edits else root
-        return commits.add(self._store, tree, [proposal.base], message.format(proposal, id))
+        return (edit(self._store, root, edits) or self._store.add_tree({})) if edits else root
+
+    def _taken_up(self, proposal: Proposal) -> list[Move]:
+        """A proposal that is a trial now need not be kept."""
+        if proposal.usage is None:
+            return []
+        name = proposals.name(proposal, self.lab)
+        kept = name in self.texts(proposals.SHELF)
+        return [self._notes.set_text(proposals.SHELF, name, None)] if kept else []
 
     def _keep_config(self) -> list[Move]:
         return [] if self._config_kept else [self._notes.set_text("config", self._file.hash, self._file.text)]

@@ -12,7 +12,7 @@ from autogit.errors import PatchError, ProposerError
 from autogit.propose import llm_answer, llm_crash
 from autogit.propose.ideas import waiting
 from autogit.propose.llm_answer import Answer
-from autogit.propose.llm_chat import Chat, Message, Patience, Reply
+from autogit.propose.llm_chat import Chat, GivenUp, Message, Patience, Reply
 from autogit.propose.llm_purse import Purse
 from autogit.propose.llm_repeats import Repeats
 from autogit.propose.prompt import brief, render
@@ -86,6 +86,12 @@ class LlmProposer:
                 # What was paid for so far belongs into a record.
                 talk.problems.append(f"{talk.problems[-1]}; {error}")
                 break
+            except GivenUp as stop:
+                talk.usage += stop.usage
+                if not talk.usage.output_tokens:
+                    raise
+                talk.problems.append("given up when the loop ended, after it had cost something")
+                break
             answer = llm_answer.read(reply.text)
             talk.replies.append(reply)
             talk.usage += reply.usage
@@ -94,7 +100,8 @@ class LlmProposer:
             except PatchError as error:
                 talk.problems.append(str(error))
                 talk.messages += [Message(reply.text, False), Message(_given_back(error), True)]
-        return self._proposal(context, talk, llm_answer.read(talk.replies[-1].text), "")
+        last = talk.replies[-1].text if talk.replies else ""
+        return self._proposal(context, talk, llm_answer.read(last), "")
 
     def _prompt(self, context: Context, crashed: Record | None, ideas: tuple[Idea, ...]) -> str:
         closing = llm_answer.FORM

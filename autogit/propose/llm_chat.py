@@ -44,6 +44,14 @@ class Reply:
     usage: Usage
 
 
+class GivenUp(Interrupted):
+    """The loop ended while an answer was waited for; `usage` is what it had cost by then."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__("stopped while a model was waited for")
+        self.usage = usage
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How a failed call is tried again: after `first` seconds, then twice as long each time, at most `most`.
@@ -87,13 +95,16 @@ class Chat:
     def complete(self, messages: Sequence[Message]) -> Reply:
         """The model's next words. Tries again where the failure may pass; its usage counts all tries.
 
-        Raises ProposerError where trying again cannot help or has not, Interrupted where the person stopped the loop.
+        Raises ProposerError where trying again cannot help or has not, GivenUp where the loop ended.
         """
         usage = Usage()
         for failed in range(1, self._patience.attempts + 1):
             self._purse.check()
             received, started = _Received(), time.monotonic()
-            problem = self._attempt(messages, received)
+            try:
+                problem = self._attempt(messages, received)
+            except Interrupted:
+                raise GivenUp(usage + self._pay(messages, received, time.monotonic() - started)) from None
             usage += self._pay(messages, received, time.monotonic() - started)
             if problem is None:
                 text, refusal = self.redacted("".join(received.parts)), self.redacted("".join(received.refusal))
@@ -105,7 +116,7 @@ class Chat:
                 raise ProposerError(self.redacted(problem.reason) + tries)
             delay = self._patience.delay(failed) if problem.wait is None else problem.wait
             if self._cancel.wait(delay):
-                raise Interrupted("stopped while a model was waited for")
+                raise GivenUp(usage)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def redacted(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Protocol, runtime_checkable
 
 
@@ -11,17 +12,20 @@ class Notices:
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._waiting: list[str] = []
+        self._turn = Lock()
 
     def say(self, *sentences: str) -> None:
-        for sentence in sentences:
-            if sentence not in self._known:
-                self._known.add(sentence)
-                self._waiting.append(sentence)
+        with self._turn:
+            for sentence in sentences:
+                if sentence not in self._known:
+                    self._known.add(sentence)
+                    self._waiting.append(sentence)
 
     def take(self) -> tuple[str, ...]:
         """What was said since the last call, oldest first."""
-        waiting, self._waiting = tuple(self._waiting), []
-        return waiting
+        with self._turn:
+            waiting, self._waiting = tuple(self._waiting), []
+            return waiting
 
 
 @runtime_checkable

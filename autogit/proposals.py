@@ -1,0 +1,268 @@
+"""Where proposals come from: the next one is made, landed and written while the slot's present trial trains.
+
+It is made from what was known when that trial began: the trials closed by then, and the open ones as pending. Whether
+it was ready in time or had to be waited for changes nothing about it, so that the same lab proposes the same again.
+Where `main` has moved meanwhile it is thrown away and made anew from all that is known by then; one that was paid for
+is put onto the new `main` instead, and one that no trial took up is kept in git for the next loop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from autogit.config import Config
+from autogit.errors import Interrupted, PatchError
+from autogit.history import History
+from autogit.protocols import Changes, Context, Ledger, Proposer
+from autogit.records import BASELINE, Proposal, Record, Trial, Verdict
+
+RETRY = "retry"
+"""Operator of a superseded trial that is tried again on the new `main`."""
+_TICK = 0.1
+"""Seconds after which a slot that waits for a proposal notices that the person stopped the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A proposal's text as it lands on its base."""
+
+    diff: str
+    changes: Changes
+    idle: str = ""
+    """Why it is no experiment (it changes only comments, or only the seed); empty where it is one."""
+
+
+Land = Callable[[str, str], Landed]
+"""(text, base commit) -> what lands; raises PatchError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A proposal and what it lands as; one that cannot land is refused and says why."""
+
+    proposal: Proposal
+    landed: Landed
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a proposal is made from."""
+
+    base: str
+    history: History
+    pending: tuple[Proposal, ...]
+
+
+class NothingToPropose(Exception):
+    """The proposers have tried everything on this base."""
+
+
+class Proposals:
+    """One at a time, for however many slots; each knows of those that run or wait to."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        proposer: Proposer,
+        history: History,
+        land: Land,
+        seed: int,
+        turn: threading.RLock,
+        asked: threading.Event,
+    ) -> None:
+        """`asked`: the person wants the loop to stop, so no slot waits for a proposal any more."""
+        self._config = config
+        self._ledger = ledger
+        self._proposer = proposer
+        self._history = history
+        self._land = land
+        self._seed = seed
+        self._turn = turn
+        self._asked = asked
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="proposals")
+        self._ahead: dict[int, tuple[_Known, Future[Ready | None]]] = {}
+        self._waiting: list[Proposal] = []
+        self._running: dict[str, Proposal] = {}
+        taken_up = {trial.usage for trial in (*ledger.unfinished(), *(record.trial for record in history))}
+        self._kept = [proposal for proposal in ledger.kept() if proposal.usage not in taken_up]
+
+    def prepare(self, slot: int) -> None:
+        """Begins with the proposal that `slot` takes next, from what is known now."""
+        if slot not in self._ahead:
+            known = self._known()
+            self._ahead[slot] = known, self._worker.submit(self._prepared, known)
+
+    @property
+    def ahead(self) -> int:
+        """How many proposals are made, or being made, for trials to come."""
+        return len(self._ahead)
+
+    def next(self, slot: int) -> Ready:
+        """The next proposal of `slot`, on the present `main`.
+
+        Raises NothingToPropose, and Interrupted where the person does not want to wait for it.
+        """
+        while True:
+            retry = self._retry()
+            if retry is not None:
+                return retry
+            self.prepare(slot)
+            known, ahead = self._ahead.pop(slot)
+            while not wait([ahead], _TICK).done:
+                if self._asked.is_set():
+                    raise Interrupted("stopped by the person before the next trial began")
+            ready, main = ahead.result(), self._ledger.main()
+            if ready is None:
+                if known.base == main and len(known.history) == len(self._history):
+                    raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
+            elif ready.proposal.base == main:
+                return ready
+            else:
+                self._waiting.remove(ready.proposal)
+                if ready.proposal.usage is not None:
+                    self._kept.insert(0, ready.proposal)
+
+    def land(self, proposal: Proposal) -> Ready:
+        """A proposal with what it lands as, waiting to be opened."""
+        landed = Landed("", {})
+        if not proposal.refused and proposal.proposer != BASELINE:
+            try:
+                landed = self._land(proposal.diff, proposal.base)
+            except PatchError as error:
+                proposal = replace(proposal, refused=str(error))
+        self._waiting.append(proposal)
+        return Ready(proposal, landed)
+
+    def opened(self, proposal: Proposal, trial: Trial) -> None:
+        """The proposal has become a trial, which is in work now."""
+        with self._turn:
+            self._waiting.remove(proposal)
+            self._running[trial.id] = proposal
+
+    def reopened(self, trial: Trial) -> None:
+        """A trial that an earlier loop left open is in work again."""
+        diff = self._ledger.diff(trial.id)
+        proposal = Proposal(
+            trial.base, diff, trial.title, trial.proposer, trial.operator, parameters=trial.parameters,
+            parents=trial.parents, idea=trial.idea,
+        )  # fmt: skip
+        with self._turn:
+            self._running[trial.id] = proposal
+
+    def closed(self, trial: Trial) -> None:
+        """The trial is no longer in work."""
+        self._running.pop(trial.id, None)
+
+    def preview(self, count: int) -> list[Proposal]:
+        """What would be proposed next, one after the other, without opening anything."""
+        while len(self._waiting) < count:
+            retry = self._retry()
+            if retry is None:
+                proposal = self._make(self._known())
+                if proposal is None:
+                    break
+                self._waiting.append(proposal)
+        proposals, self._waiting = self._waiting, []
+        return proposals
+
+    def end(self) -> None:
+        """Nobody takes another one; a model that is still waited for is given up by the loop's `cancel`."""
+        self._worker.shutdown(cancel_futures=True)
+
+    # ---- making one
+
+    def _known(self) -> _Known:
+        with self._turn:
+            return _Known(self._ledger.main(), self._history.snapshot(), self._pending)
+
+    @property
+    def _pending(self) -> tuple[Proposal, ...]:
+        return (*self._running.values(), *self._waiting)
+
+    def _prepared(self, known: _Known) -> Ready | None:
+        proposal = self._make(known)
+        if proposal is None:
+            return None
+        ready = self.land(proposal)
+        self._ledger.stage(ready.proposal.base, ready.landed.changes)
+        return ready
+
+    def _make(self, known: _Known) -> Proposal | None:
+        if self._kept:
+            return self._moved(self._kept.pop(0), known.base)
+        with self._turn:
+            # What other slots have begun since then, besides.
+            pending = (*known.pending, *(p for p in self._pending if p not in known.pending))
+            files = self._ledger.files(known.base)
+        proposal = self._proposer.propose(
+            Context(
+                base=known.base,
+                files=files,
+                history=known.history,
+                pending=pending,
+                rng=np.random.default_rng([self._seed, len(known.history) + len(pending)]),
+                config=self._config,
+                revisions=self._ledger,
+                check=lambda text: self._experiment(text, known.base),
+            )
+        )
+        if proposal is not None and proposal.usage is not None:
+            self._ledger.keep(proposal)
+        return proposal
+
+    def _experiment(self, text: str, base: str) -> str:
+        """The canonical diff of what lands and teaches something. A person may try what does not: a null check."""
+        landed = self._land(text, base)
+        if landed.idle:
+            raise PatchError(f"the diff {landed.idle}: there is nothing to measure")
+        return landed.diff
+
+    def _moved(self, proposal: Proposal, main: str) -> Proposal:
+        """One that was paid for, onto a newer `main`."""
+        if proposal.refused or proposal.base == main:
+            return replace(proposal, base=main)
+        problem = ""
+        for diff in (proposal.diff, _without_context(proposal.diff)):
+            try:
+                return replace(proposal, base=main, diff=self._experiment(diff, main))
+            except PatchError as error:
+                problem = problem or str(error)
+        return replace(proposal, base=main, refused=f"made for an older main, and not fit for the new one: {problem}")
+
+    def _retry(self) -> Ready | None:
+        """A superseded trial that has not been tried on a newer `main` yet."""
+        with self._turn:
+            retries = [r.trial.parents for r in self._history if r.trial.operator == RETRY]
+            retries += [p.parents for p in self._pending if p.operator == RETRY]
+            retried = {parent for parents in retries for parent in parents}
+            due = (r for r in self._history if r.verdict is Verdict.SUPERSEDED and r.id not in retried)
+            record = next(due, None)
+            return None if record is None else self.land(self._again(record))
+
+    def _again(self, record: Record) -> Proposal:
+        trial, main = record.trial, self._ledger.main()
+        diff = self._ledger.transplant([trial.id], main)
+        return Proposal(
+            base=main,
+            diff=diff or self._ledger.diff(trial.id),
+            title=trial.title,
+            rationale=trial.rationale,
+            proposer=trial.proposer,
+            operator=RETRY,
+            parameters=trial.parameters,
+            parents=(trial.id,),
+            refused="" if diff else f"conflicts with the new main: {trial.ref} no longer applies",
+        )
+
+
+def _without_context(diff: str) -> str:
+    """The changed lines alone, which can be found where lines around them are no longer the same."""
+    lines = ["@@" if line.startswith(" ") else line for line in diff.splitlines()]
+    return "\n".join(a for a, b in pairwise([*lines, "@@"]) if not (a.startswith("@@") and b.startswith("@@"))) + "\n"

@@ -1,0 +1,53 @@
+"""Early stopping in a whole loop: who is stopped, what is recorded, and what the audit says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+from toy import make_toy
+
+from autogit import Lab
+from autogit.cli import cli
+from autogit.records import RunStatus, Verdict
+
+TRAIN = '''\
+"""Every change of the learning rate makes it worse, and its curve tells early."""
+import random
+import sys
+
+learning_rate = 0.1
+width = 8
+dropout = 0.5
+
+noise = random.Random(int(sys.argv[1])).gauss(0, 0.01)
+behind = abs(learning_rate - 0.1)
+for step in range(1, 41):
+    print(f"step {step} monitor_loss {2 / step + behind + noise:.4f}", flush=True)
+print(f"val_loss: {1 + behind + noise:.6f}")
+'''
+SPACE = "[space]\nlearning_rate = { low = 1.0, high = 100.0, log = true }\n[budget]\nsteps = 40\n"
+
+
+def test_what_cannot_win_is_stopped_and_one_in_ten_is_audited(tmp_path: Path) -> None:
+    folder = make_toy(tmp_path / "lab", TRAIN)
+    config = (folder / ".autoresearch.toml").read_text()
+    kept = config.split("[space]")[0] + SPACE + config[config.index("[sandbox]") :]
+    (folder / ".autoresearch.toml").write_text(kept)
+    Lab.open(folder).loop(trials=11)
+    trials = Lab.open(folder).trials()
+    pruned = [trial for trial in trials if trial.verdict is Verdict.PRUNED]
+    assert len(pruned) >= 8
+    for trial in pruned:
+        (run,) = trial.runs
+        assert run.status is RunStatus.PRUNED and "behind the incumbent's with the same seed" in run.reason
+        assert run.step is not None and run.step <= 21, "half-way at the latest"
+    (audited,) = [trial for trial in trials if trial.statistics.get("audited")]
+    assert (audited.id, audited.verdict) == ("10", Verdict.REJECTED)
+
+    runner = CliRunner()
+    told = json.loads(runner.invoke(cli, ["-C", str(folder), "trends", "--json"]).output)["pruning"]
+    assert told == {"stopped": len(pruned), "audited": 1, "won": 0}
+    line = f"stopped early: {len(pruned)}; let finish to audit that: 1, of which 0 would have won"
+    assert line in runner.invoke(cli, ["-C", str(folder), "trends"]).output
