@@ -60,14 +60,14 @@ class Agenda:
             title = "Baseline" if self._history.baseline is None else "Baseline after a person's commit"
             return self.open(Proposal(base=main, diff="", title=title, proposer=BASELINE, operator=BASELINE))
 
-    def next(self, slot: int) -> Work:
-        """Opens the next trial of `slot`. Raises NothingToPropose, Interrupted."""
+    def next(self) -> Work:
+        """Opens the next trial. Raises NothingToPropose, Interrupted."""
         with self._turn:
             if self._unfinished:
                 trial = self._unfinished.pop(0)
                 self._proposals.reopened(trial)
                 return Work(trial, self._ledger.lines(trial))
-        return self._open(self._proposals.next(slot))
+        return self._open(self._proposals.next())
 
     def open(self, proposal: Proposal) -> Work:
         """Opens a trial of a proposal that is given."""

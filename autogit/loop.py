@@ -39,9 +39,10 @@ class Loop:
         self._jobs = jobs
         self._turn = threading.RLock()
         self._baseline = threading.Lock()
-        self._asked = threading.Event()
+        self._hurry = threading.Event()
+        self._interrupted = False
         self._proposals = Proposals(
-            rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn, self._asked
+            rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn, self._hurry
         )
         self._agenda = Agenda(rooms.ledger, rooms.history, self._proposals, self._turn)
         self._judging = Judging(rooms, observer, self._turn)
@@ -64,13 +65,14 @@ class Loop:
             if failure is not None:
                 # The error is the caller's to tell; the other slots give up.
                 self._stopping = "ended by an error"
+                self._hurry.set()
                 self._cancel.set()
         # The trials have ended: what is still being thought of is for nobody.
         self._cancel.set()
         self._proposals.end()
         accepted = tuple(r for r in self._closed if r.accepted)
         seconds = time.monotonic() - self._since
-        ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._asked.is_set())
+        ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._interrupted)
         self._observer(ended)
         if failure is not None:
             raise failure
@@ -82,11 +84,11 @@ class Loop:
 
     def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
         """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
-        work = self._agenda.open(proposal) if proposal else self._agenda.next(slot)
+        work = self._agenda.open(proposal) if proposal else self._agenda.next()
         for word in self._rooms.words():
             self._observer(Notice(word))
         if proposal is None and self._goes_on():
-            self._proposals.prepare(slot)
+            self._proposals.prepare()
         return self._try(work, slot)
 
     def measure_main(self, slot: int = 0) -> None:
@@ -112,7 +114,8 @@ class Loop:
             try:
                 # Within the try: the second one may come while the first one is still being obeyed.
                 if asked:
-                    self._asked.set()
+                    self._interrupted = True
+                    self._hurry.set()
                     self.stop("stopped by the person", now=asked > 1)
                 wait(workers, return_when=FIRST_EXCEPTION)
                 return

@@ -1,4 +1,4 @@
-"""Where proposals come from: the next one is made, landed and written while the slot's present trial trains.
+"""Where proposals come from: the next one is made, landed and written while the present trial trains.
 
 It is made from what was known when that trial began: the trials closed by then, and the open ones as pending. Whether
 it was ready in time or had to be waited for changes nothing about it, so that the same lab proposes the same again.
@@ -9,6 +9,7 @@ is put onto the new `main` instead, and one that no trial took up is kept in git
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -75,9 +76,9 @@ class Proposals:
         land: Land,
         seed: int,
         turn: threading.RLock,
-        asked: threading.Event,
+        hurry: threading.Event,
     ) -> None:
-        """`asked`: the person wants the loop to stop, so no slot waits for a proposal any more."""
+        """`hurry`: the loop is to end, so no slot waits for a proposal any more."""
         self._config = config
         self._ledger = ledger
         self._proposer = proposer
@@ -85,43 +86,41 @@ class Proposals:
         self._land = land
         self._seed = seed
         self._turn = turn
-        self._asked = asked
+        self._change = threading.Condition(turn)
+        self._hurry = hurry
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="proposals")
-        self._ahead: dict[int, tuple[_Known, Future[Ready | None]]] = {}
+        self._ahead: deque[tuple[_Known, Future[Ready | None]]] = deque()
         self._waiting: list[Proposal] = []
         self._running: dict[str, Proposal] = {}
         taken_up = {trial.usage for trial in (*ledger.unfinished(), *(record.trial for record in history))}
         self._kept = [proposal for proposal in ledger.kept() if proposal.usage not in taken_up]
 
-    def prepare(self, slot: int) -> None:
-        """Begins with the proposal that `slot` takes next, from what is known now."""
-        if slot not in self._ahead:
+    def prepare(self) -> None:
+        """Begins with one more proposal, from what is known now. The slot that is free first takes it."""
+        with self._turn:
             known = self._known()
-            self._ahead[slot] = known, self._worker.submit(self._prepared, known)
+            self._ahead.append((known, self._worker.submit(self._prepared, known)))
 
     @property
     def ahead(self) -> int:
         """How many proposals are made, or being made, for trials to come."""
         return len(self._ahead)
 
-    def next(self, slot: int) -> Ready:
-        """The next proposal of `slot`, on the present `main`.
-
-        Raises NothingToPropose, and Interrupted where the person does not want to wait for it.
-        """
+    def next(self) -> Ready:
+        """The next proposal, on the present `main`. Raises NothingToPropose, and Interrupted where the loop ends."""
         while True:
             retry = self._retry()
             if retry is not None:
                 return retry
-            self.prepare(slot)
-            known, ahead = self._ahead.pop(slot)
+            with self._turn:
+                if not self._ahead:
+                    self.prepare()
+                known, ahead = self._ahead.popleft()
             while not wait([ahead], _TICK).done:
-                if self._asked.is_set():
-                    raise Interrupted("stopped by the person before the next trial began")
+                self._go_on()
             ready, main = ahead.result(), self._ledger.main()
             if ready is None:
-                if known.base == main and len(known.history) == len(self._history):
-                    raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
+                self._await_change(known)
             elif ready.proposal.base == main:
                 return ready
             else:
@@ -158,7 +157,9 @@ class Proposals:
 
     def closed(self, trial: Trial) -> None:
         """The trial is no longer in work."""
-        self._running.pop(trial.id, None)
+        with self._change:
+            self._running.pop(trial.id, None)
+            self._change.notify_all()
 
     def preview(self, count: int) -> list[Proposal]:
         """What would be proposed next, one after the other, without opening anything."""
@@ -175,6 +176,21 @@ class Proposals:
     def end(self) -> None:
         """Nobody takes another one; a model that is still waited for is given up by the loop's `cancel`."""
         self._worker.shutdown(cancel_futures=True)
+
+    # ---- waiting for one
+
+    def _go_on(self) -> None:
+        if self._hurry.is_set():
+            raise Interrupted("stopped before the next trial began")
+
+    def _await_change(self, known: _Known) -> None:
+        """Until more is known than that: what other slots are at may bring another main, or a change to try again."""
+        with self._change:
+            while not self._ahead and known.base == self._ledger.main() and len(known.history) == len(self._history):
+                if not self._running:
+                    raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
+                self._change.wait(_TICK)
+                self._go_on()
 
     # ---- making one
 

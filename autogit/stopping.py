@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from autogit.config import Prune
 from autogit.execute.pruning import Calibration, Course, Pruner, seed_noise
 from autogit.history import History
-from autogit.protocols import Revisions
 from autogit.records import Curve, Record, RunStatus, Trial
 
 CALIBRATED = 12
@@ -17,18 +17,34 @@ RECENT = 40
 """Trials, the latest first, whose curves are looked at: reading them must not take longer the more there are."""
 AUDIT = 10
 """One stop in so many is allowed to finish, to see what the rule costs."""
-SCHEDULE = re.compile(r"^[+-](?![+-]{2}).*(?:schedul|warm_?up|decay|learning_rate_at|\bget_lr\b)", re.I | re.M)
+SCHEDULE = re.compile(
+    r"^[+-](?![+-]{2}).*(?:schedul|warm_?up|(?<!weight_)(?<!ema_)decay|learning_rate_at|\bget_lr\b)", re.I | re.M
+)
 OBJECTIVE = re.compile(r"^[+-](?![+-]{2}).*(?:loss|cross_entropy|criterion|smoothing)", re.I | re.M)
+WARM_UP = re.compile(r"^\s*\w*warm_?up\w*\s*(?::[^=\n]*)?=\s*([0-9][0-9_]*(?:\.\d*)?)\s*(?:#.*)?$", re.I | re.M)
 MONITOR = "monitor_loss"
 """A curve of this name is measured in a way that a proposal does not redefine."""
+
+
+class Past(Protocol):
+    """What is asked of the ledger."""
+
+    def diff(self, trial: str) -> str:
+        """The change of a trial, open or closed, against its base."""
+
+    def curves(self, trial: str) -> tuple[Curve, ...]:
+        """The learning curves of a closed trial."""
+
+    def files(self, commit: str) -> Mapping[str, str]:
+        """The editable text files of a commit."""
 
 
 class Stops:
     """Makes the pruner of a run from the curves in the ledger."""
 
-    def __init__(self, rule: Prune, revisions: Revisions, history: History) -> None:
+    def __init__(self, rule: Prune, past: Past, history: History) -> None:
         self._rule = rule
-        self._revisions = revisions
+        self._past = past
         self._history = history
         self._curves: dict[tuple[str, str], tuple[Curve, ...]] = {}
 
@@ -40,16 +56,17 @@ class Stops:
         reference = self._course(incumbent, seed)
         if self._rule.confidence == 0 or reference is None:
             return None
-        diff = self._revisions.diff(trial.id)
+        diff = self._past.diff(trial.id)
         if reference.curve.metric != MONITOR and OBJECTIVE.search(diff):
             return None
-        pairs = self._pairs()
+        pairs, total = self._pairs(), steps or reference.total
         return Pruner(
             reference,
-            steps or reference.total,
+            total,
             self._noise(),
             Calibration(pairs) if len(pairs) >= CALIBRATED else None,
             self._rule.confidence,
+            warmup_end=warm_up(self._past.files(trial.commit), total),
             schedule_changed=bool(SCHEDULE.search(diff)),
             audit=trial.number % AUDIT == 0,
         )
@@ -82,6 +99,15 @@ class Stops:
             return None
         key = (record.id, f"{record.closed}/{len(record.runs)}")
         if key not in self._curves:
-            self._curves[key] = self._revisions.curves(record.id)
+            self._curves[key] = self._past.curves(record.id)
         curve = next((c for c in self._curves[key] if c.seed == seed and len(c.steps) > 1), None)
         return None if curve is None else Course(curve, run.step)
+
+
+def warm_up(files: Mapping[str, str], total: int) -> int:
+    """The step at which a run of `total` steps ends its warm-up, by the longest that the code has as a constant.
+
+    A number below 1 is a share of the run. 0 where there is none.
+    """
+    found = [float(number) for text in files.values() for number in WARM_UP.findall(text)]
+    return max((round(n * total if n < 1 else n) for n in found), default=0)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from toy import make_toy
 
 from autogit import Lab
 from autogit.cli import cli
 from autogit.records import RunStatus, Verdict
+from autogit.stopping import SCHEDULE, warm_up
 
 TRAIN = '''\
 """Every change of the learning rate makes it worse, and its curve tells early."""
@@ -51,3 +53,22 @@ def test_what_cannot_win_is_stopped_and_one_in_ten_is_audited(tmp_path: Path) ->
     assert told == {"stopped": len(pruned), "audited": 1, "won": 0}
     line = f"stopped early: {len(pruned)}; let finish to audit that: 1, of which 0 would have won"
     assert line in runner.invoke(cli, ["-C", str(folder), "trends"]).output
+
+
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [("warmup_steps = 10", 10), ("WARMUP: int = 1_000  # steps", 1000), ("warmup_ratio = 0.25", 100), ("x = 3", 0)],
+)
+def test_the_warm_up_is_read_from_the_code(line: str, step: int) -> None:
+    assert warm_up({"train.py": f"import math\n\n{line}\nlearning_rate = 3\n"}, 400) == step
+
+
+@pytest.mark.parametrize(
+    ("line", "shape"),
+    [
+        ("+weight_decay = 0.1", False), ("-warmup_steps = 10", True), ("+    lr = cosine_decay(step)", True),
+        ("+def get_lr(step):", True), (" schedule = None", False), ("+learning_rate = 0.1", False),
+    ],
+)  # fmt: skip
+def test_a_change_of_the_schedules_shape_is_told_from_others(line: str, shape: bool) -> None:
+    assert bool(SCHEDULE.search(f"--- a/decay.py\n+++ b/decay.py\n@@ -1 +1 @@\n{line}\n")) == shape
