@@ -24,7 +24,6 @@ from autogit.errors import WorkspaceError
 from autogit.events import Ended, Observer, silent
 from autogit.history import History, Pruning, Trend
 from autogit.ledger import GitLedger
-from autogit.proposals import Landed
 from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:

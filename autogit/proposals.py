@@ -187,7 +187,7 @@ class Proposals:
         """Until more is known than that: what other slots are at may bring another main, or a change to try again."""
         with self._change:
             while not self._ahead and known.base == self._ledger.main() and len(known.history) == len(self._history):
-                if not self._running:
+                if not self._pending:
                     raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
                 self._change.wait(_TICK)
                 self._go_on()
@@ -223,7 +223,8 @@ class Proposals:
                 files=files,
                 history=known.history,
                 pending=pending,
-                rng=np.random.default_rng([self._seed, len(known.history) + len(pending)]),
+                # The baseline is always trial 0: a preview before it shows what comes after it.
+                rng=np.random.default_rng([self._seed, max(1, len(known.history)) + len(pending)]),
                 config=self._config,
                 revisions=self._ledger,
                 check=lambda text: self._experiment(text, known.base),

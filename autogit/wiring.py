@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from autogit.agenda import Landed
 from autogit.checkpoints import Retention
 from autogit.config import Config
 from autogit.configfile import ConfigFile
@@ -23,6 +22,7 @@ from autogit.live import LiveFile
 from autogit.loop import Loop
 from autogit.measurement import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.patch import Policy, land, without_effect
+from autogit.proposals import Landed
 from autogit.propose import portfolio
 from autogit.protocols import Context
 from autogit.recipe import Recipe

@@ -13,7 +13,7 @@ from conftest import git
 from llm_server import Hang, LlmServer, Request, Say, Step, answer
 from toy import branches, make_toy
 
-from autogit import Lab, propose
+from autogit import Lab, wiring
 from autogit.config import Config
 from autogit.events import Closed, Event, Opened
 from autogit.protocols import Context, Proposer
@@ -46,7 +46,7 @@ class Paced:
 def sequence(folder: Path, monkeypatch: pytest.MonkeyPatch, early: bool) -> list[tuple[str, Verdict]]:
     """A loop in which each proposal is ready long before the running trial ends, or is begun only after its end."""
     made, closed = threading.Semaphore(0), threading.Semaphore(1)
-    original = propose.portfolio
+    original = wiring.portfolio
 
     def paced(config: Config, cancel: threading.Event | None = None) -> Paced:
         return Paced(original(config, cancel), (lambda: None) if early else closed.acquire, made.release)
@@ -57,7 +57,7 @@ def sequence(folder: Path, monkeypatch: pytest.MonkeyPatch, early: bool) -> list
         if isinstance(event, Closed) and not event.record.trial.is_baseline:
             closed.release(2)  # a second one where the accepted change makes it be made anew
 
-    monkeypatch.setattr(propose, "portfolio", paced)
+    monkeypatch.setattr(wiring, "portfolio", paced)
     make_toy(folder, more=QUICK)
     Lab.open(folder).loop(trials=8, seed=3, observer=watch)
     monkeypatch.undo()

@@ -13,7 +13,7 @@ import pytest
 from conftest import git
 from toy import branches, make_toy
 
-from autogit import Lab, propose
+from autogit import Lab, wiring
 from autogit.events import Closed, Event, Opened
 from autogit.propose.notices import Notices
 from autogit.protocols import Context
@@ -86,7 +86,7 @@ def race(folder: Path, changes: Sequence[tuple[str, int]], order: Sequence[str])
                 (gates / min(running, key=order.index)).touch()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(propose, "portfolio", lambda config, cancel: Script(changes))
+        patch.setattr(wiring, "portfolio", lambda config, cancel: Script(changes))
         ended = Lab.open(lab).loop(jobs=2, observer=watch)
     assert "nothing is left" in ended.reason
     return Lab.open(lab).trials()
