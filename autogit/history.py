@@ -45,6 +45,7 @@ class History:
         self._records: list[Record] = []
         self._position: dict[str, int] = {}
         self._first_baseline: str | None = None
+        self._accepted_at: dict[str, str] = {}
         for record in records:
             self.add(record)
 
@@ -75,9 +76,13 @@ class History:
         """Appends a record, or replaces the one of the same trial."""
         if record.id in self._position:
             self._records[self._position[record.id]] = record
-            return
-        self._position[record.id] = len(self._records)
-        self._records.append(record)
+        else:
+            self._position[record.id] = len(self._records)
+            self._records.append(record)
+        if record.accepted:
+            before = self._accepted_at.get(record.trial.commit, record.id)
+            if self._position[before] <= self._position[record.id]:
+                self._accepted_at[record.trial.commit] = record.id
         if record.trial.is_baseline and record.accepted and self._first_baseline is None:
             self._first_baseline = record.id
 
@@ -96,7 +101,7 @@ class History:
 
     def at(self, commit: str) -> Record | None:
         """The latest accepted trial of `commit`: the incumbent, if `commit` is the tip of `main`."""
-        return next((r for r in reversed(self._records) if r.trial.commit == commit and r.accepted), None)
+        return self[self._accepted_at[commit]] if commit in self._accepted_at else None
 
     def on(self, base: str) -> list[Record]:
         """The trials that were made on `base`."""
@@ -118,16 +123,28 @@ class History:
         return count
 
     def improvement(self, record: Record) -> float | None:
-        """How much better than the first baseline, in percent of it; negative where worse."""
+        """How much better than the first baseline, in percent of it; negative where worse.
+
+        The effects of the trial and of what it builds on, each measured on the seeds that it shares with what it had to
+        beat: the means themselves are over different seeds, and differ by luck, too.
+        """
         value = self.value(record)
         reference = self.value(self.baseline) if self.baseline else None
-        return None if value is None or not reference else self._gain(value, reference)
+        if value is None or not reference:
+            return None
+        gained, at = 0.0, record
+        while not at.trial.is_baseline:
+            effect, base = self.effect(at), self.at(at.trial.base)
+            if effect is None or base is None:
+                return self._gain(value, reference)
+            gained, at = gained + effect, base
+        start = self.value(at)
+        return None if start is None else self._gain(start, reference) + 100 * gained / abs(reference)
 
     def top(self, count: int = 5) -> list[Record]:
-        """The best trials by the primary metric, best first; equal ones in order of their numbers."""
-        scored = [(value, r) for r in self._records if (value := self.value(r)) is not None]
-        sign = 1 if self.metric.direction == "min" else -1
-        return [r for _, r in sorted(scored, key=lambda pair: sign * pair[0])[:count]]
+        """The best trials by their improvement, best first; equal ones in order of their numbers."""
+        scored = [(gain, r) for r in self._records if (gain := self.improvement(r)) is not None]
+        return [r for _, r in sorted(scored, key=lambda pair: -pair[0])[:count]]
 
     def best(self) -> Record | None:
         """The latest accepted trial: the best that is not luck. None before the baseline."""
@@ -143,18 +160,18 @@ class History:
 
         By the difference on the same seeds where one was measured: means over different seeds differ by luck, too.
         """
-        incumbents = {
-            r.trial.commit: value for r in self._records if r.accepted and (value := self.value(r)) is not None
-        }
-        sign = 1 if self.metric.direction == "max" else -1
-        effects = {}
-        for record in self._records:
-            value, against = self.value(record), incumbents.get(record.trial.base)
-            if value is None or against is None or record.trial.is_baseline:
-                continue
-            paired = record.statistics.get("gain") if self.metric.objective == "primary" else None
-            effects[record.id] = sign * (value - against) if paired is None else paired
-        return effects
+        return {record.id: effect for record in self._records if (effect := self.effect(record)) is not None}
+
+    def effect(self, record: Record) -> float | None:
+        """How much better a trial was than the incumbent of its time; None for a baseline and without a metric."""
+        base = self.at(record.trial.base)
+        value, against = self.value(record), self.value(base) if base else None
+        if value is None or against is None or record.trial.is_baseline:
+            return None
+        paired = record.statistics.get("gain") if self.metric.objective == "primary" else None
+        if paired is not None:
+            return paired
+        return value - against if self.metric.direction == "max" else against - value
 
     def trends(self) -> list[Trend]:
         """One line for each proposer and operator, the most successful first."""

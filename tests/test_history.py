@@ -31,6 +31,26 @@ def test_improvement_is_relative_to_the_first_baseline() -> None:
     assert history.improvement(record(4, None, "crashed")) is None
 
 
+def test_improvement_adds_up_what_was_measured_on_shared_seeds() -> None:
+    """A lucky seed lifts the mean; what it shares with what it had to beat is not moved by it."""
+    better = replace(record(1, 3.0, "accepted"), statistics={"gain": 0.1})
+    lucky = replace(record(2, 2.0, base="c1"), statistics={"gain": -0.2})
+    plain = record(3, 2.9, base="c1")
+    history = History(Metric(), [baseline(4.0), better, lucky, plain])
+    assert history.improvement(better) == pytest.approx(2.5)
+    assert history.improvement(lucky) == pytest.approx(-2.5)
+    assert history.improvement(plain) == pytest.approx(5.0)
+    assert [r.id for r in history.top()] == ["3", "1", "0", "2"]
+
+
+def test_the_latest_accepted_trial_of_a_commit_is_what_stands_there() -> None:
+    history = History(Metric(), [baseline(4.0), record(1, 3.0, "accepted"), record(2, 3.5)])
+    assert history.at("c1") is history["1"] and history.at("c2") is None
+    history.add(replace(history["0"], reason="measured again"))
+    again = history.at("c0")
+    assert again is not None and again.reason == "measured again"
+
+
 def test_higher_is_better_everywhere() -> None:
     history = History(Metric(direction="max"), [baseline(0.5), record(1, 0.4), record(2, 0.6, "accepted")])
     assert [r.id for r in history.top(2)] == ["2", "0"]
