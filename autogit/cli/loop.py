@@ -64,7 +64,9 @@ def loop(
     signal.signal(signal.SIGTERM, _terminate)
     with nullcontext(partial(_lines, lab)) if as_json else screen(lab) as observer:
         ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost)
-    click.echo(f"report: {lab.report()}")
+    page = lab.report()
+    if not as_json:
+        click.echo(f"report: {page}")
     if ended.interrupted:
         sys.exit(INTERRUPTED)
 
