@@ -1,9 +1,11 @@
-"""What autogit adds between two trainings: from the end of one to the start of the next.
+"""What autogit adds between two trainings, and what a second job brings.
 
     python benchmarks/overhead.py [--trials 40]
 
-The training script does nothing but print when it began and ended. Beside it: the same command in a plain loop, and
-`dvc exp run` of the same command where dvc is installed.
+The training script sleeps for 0.3 seconds and prints when it began and ended; each trial is one run. Told is the time
+from the end of one training to the start of the next, the interpreter's own start and end included. Beside it: the same
+command in a plain loop, and `dvc exp run` of the same command where dvc is installed (on PATH). Then the same loop with
+a training that sleeps for a second, with one job and with two.
 """
 
 from __future__ import annotations
@@ -26,10 +28,10 @@ import time
 
 learning_rate = 0.5
 width = 500
-print(f"began: {time.time()}", flush=True)
-time.sleep(0.3)
-print(f"val_loss: {1 / width + learning_rate}")
-print(f"ended: {time.time()}")
+print(f"began: {{time.time()}}", flush=True)
+time.sleep({sleep})
+print(f"val_loss: {{1 / width + learning_rate}}")
+print(f"ended: {{time.time()}}")
 """
 CONFIG = """\
 [train]
@@ -61,12 +63,15 @@ def main() -> None:
             print("dvc exp run      skipped: dvc is not installed (pip install dvc)")
         else:
             report("dvc exp run", gaps(dvc(workspace(Path(made) / "dvc"), min(trials, 10))))
+        rates = [rate(workspace(Path(made) / f"jobs-{jobs}", 1.0), jobs, trials) for jobs in (1, 2)]
+        ratio = rates[1] / rates[0]
+        print(f"trials an hour   one job {rates[0]:.0f}, two jobs {rates[1]:.0f}: {ratio:.2f} times as many")
 
 
-def workspace(folder: Path) -> Path:
+def workspace(folder: Path, sleep: float = 0.3) -> Path:
     """A repository with the script and its configuration."""
     folder.mkdir()
-    (folder / "train.py").write_text(TRAIN)
+    (folder / "train.py").write_text(TRAIN.format(sleep=sleep))
     (folder / ".autoresearch.toml").write_text(CONFIG)
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for arguments in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-q", "-m", "Start"]):
@@ -102,6 +107,15 @@ def gaps(logs: list[str]) -> list[float]:
     pairs = zip(re.findall(r"began: ([\d.]+)", text), re.findall(r"ended: ([\d.]+)", text), strict=True)
     spans = sorted((float(began), float(ended)) for began, ended in pairs)
     return [later[0] - earlier[1] for earlier, later in itertools.pairwise(spans)]
+
+
+def rate(folder: Path, jobs: int, trials: int) -> float:
+    """Trials an hour of a loop, the baseline not counted in."""
+    lab = Lab.open(folder)
+    lab.loop(trials=1, jobs=jobs)
+    started = time.monotonic()
+    ended = lab.loop(trials=trials, jobs=jobs)
+    return 3600 * ended.trials / (time.monotonic() - started)
 
 
 def report(name: str, seconds: list[float]) -> None:

@@ -4,17 +4,18 @@ Two runs of one seed share their batches and most of their initial weights, so t
 either loss alone; a rule that compares a candidate with the population of earlier trials (median, successive halving)
 mistakes the seed's luck for the change's merit. The gap is looked at in units of what two seeds of unchanged code
 differ by. With enough completed trials that yardstick is replaced by what gaps have really done between then and the
-end: split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005).
+end: split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005). A gap that
+closes fast enough to be gone by the end stops nobody: a slow start is not a loss. How the numbers were chosen, and what
+they cost on runs that took no part in that, is in docs/executor.md.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median, pvariance
-
-import numpy as np
 
 from autogit.protocols import Halt
 from autogit.records import Curve, RunStatus
@@ -23,6 +24,10 @@ EARLIEST = 0.2
 """Share of a run before which nothing is stopped: losses do not yet rank like final ones."""
 HALF = 0.5
 """From here on any gap counts; a changed schedule is judged from here only."""
+UNITS = (3.0, 2.0)
+"""How many units of noise a gap has to be before that: at the earliest, falling evenly to half-way."""
+LATELY = 0.2
+"""Share of the steps so far over which a gap is seen to close."""
 POINTS = 3
 """Reported losses that a gap is the median of: one spike is no trend."""
 BAD_CHECKS = 2
@@ -43,18 +48,30 @@ class Course:
         step = share * self.total
         if not self.curve.steps or not self.curve.steps[0] <= step <= self.curve.steps[-1]:
             return None
-        return float(np.interp(step, self.curve.steps, self.curve.values))
+        steps, values = self.curve.steps, self.curve.values
+        right = bisect_left(steps, step)
+        if steps[right] == step:
+            return values[right]
+        weight = (step - steps[right - 1]) / (steps[right] - steps[right - 1])
+        return values[right - 1] + weight * (values[right] - values[right - 1])
 
 
 def gap(candidate: Course, reference: Course, share: float) -> float | None:
     """How much higher the candidate's loss is, over its last few points up to `share`; None where they do not meet."""
-    points = [
-        (step / candidate.total, value)
-        for step, value in zip(candidate.curve.steps, candidate.curve.values, strict=True)
-        if step <= share * candidate.total
-    ][-POINTS:]
-    differences = [value - other for own, value in points if (other := reference.at(own)) is not None]
-    return median(differences) if len(differences) == POINTS else None
+    steps, values = candidate.curve.steps, candidate.curve.values
+    end = bisect_right(steps, share * candidate.total)
+    places = range(max(0, end - POINTS), end)
+    return _middle([_behind(steps[place], values[place], candidate.total, reference) for place in places])
+
+
+def _behind(step: int, value: float, total: int, reference: Course) -> float | None:
+    other = reference.at(step / total)
+    return None if other is None else value - other
+
+
+def _middle(differences: Sequence[float | None]) -> float | None:
+    known = [difference for difference in differences if difference is not None]
+    return median(known) if len(known) == POINTS else None
 
 
 def seed_noise(groups: Sequence[Sequence[Course]], share: float) -> float | None:
@@ -120,24 +137,26 @@ class Pruner:
         self._confidence = confidence
         self._earliest = max(HALF if schedule_changed else EARLIEST, warmup_end / total)
         self._audit = audit
-        self._steps: list[int] = []
-        self._values: list[float] = []
+        self._step = 0
+        self._differences: list[float | None] = []
+        self._shares: list[float] = []
+        self._gaps: list[float] = []
         self._bad = 0
         self.halt: Halt | None = None
         """The first verdict, also where an audit let the run go on."""
 
     def check(self, step: int, loss: float) -> Halt | None:
         """Takes the loss reported at `step`, and says whether the run shall end."""
-        if not math.isfinite(loss) or (self._steps and step <= self._steps[-1]):
+        if not math.isfinite(loss) or step <= self._step:
             return None
-        self._steps.append(step)
-        self._values.append(loss)
-        share = step / self._total
-        if share < self._earliest or share >= 1.0 or self.halt is not None:
+        self._step, share = step, step / self._total
+        self._differences.append(_behind(step, loss, self._total, self._reference))
+        now = _middle(self._differences[-POINTS:])
+        if now is None or self.halt is not None:
             return None
-        course = Course(Curve(0, "", tuple(self._steps), tuple(self._values)), self._total)
-        now = gap(course, self._reference, share)
-        if now is None:
+        self._shares.append(share)
+        self._gaps.append(now)
+        if share < self._earliest or share >= 1.0:
             return None
         self._bad = self._bad + 1 if self._hopeless(now, share) else 0
         if self._bad < BAD_CHECKS:
@@ -147,13 +166,24 @@ class Pruner:
         return None if self._audit else self.halt
 
     def _hopeless(self, now: float, share: float) -> bool:
+        if self._at_this_pace(now, share) <= 0:
+            return False
         expected = self._calibration.least_final_gap(now, share, self._confidence)
         if expected is not None:
             return expected > 0
         sigma = self._sigma(share)
         if sigma is None:
             return False
-        # At the default confidence one unit of noise before half-way, none after it; surer asks for more of both.
+        # At the default confidence none after half-way; surer asks for more all the way.
+        first, last = UNITS
+        units = last + (first - last) * (HALF - share) / (HALF - EARLIEST) if share < HALF else 0.0
         more = NormalDist().inv_cdf(self._confidence) - NormalDist().inv_cdf(CONFIDENCE)
-        units = max(0.0, (1.0 if share < HALF else 0.0) + more)
-        return now > units * math.sqrt(2) * sigma
+        return now > max(0.0, units + more) * math.sqrt(2) * sigma
+
+    def _at_this_pace(self, now: float, share: float) -> float:
+        """The gap at the end if it goes on to close as lately: by equal amounts while the steps double. Never more."""
+        place = bisect_left(self._shares, (1 - LATELY) * share)
+        then, before = self._shares[place], self._gaps[place]
+        if then >= share or before <= now:
+            return now
+        return now - (before - now) * math.log(1 / share) / math.log(share / then)

@@ -50,10 +50,24 @@ def test_a_run_that_is_never_behind_is_never_stopped(ahead: float, wave: float) 
     assert first_halt(Pruner(course(2.0, wave), 1000, steady(0.0)), course(2.0 - ahead, wave)) is None
 
 
-@pytest.mark.parametrize(("behind", "stopped_at"), [(0.05, 210), (0.02, 510), (-0.001, None)])
+@pytest.mark.parametrize(("behind", "stopped_at"), [(0.15, 210), (0.1, 410), (0.02, 510), (-0.001, None)])
 def test_the_gap_is_measured_in_noise_until_half_way_and_then_at_all(behind: float, stopped_at: int | None) -> None:
     found = first_halt(Pruner(course(), 1000, steady(0.03)), course(2.0 + behind))
     assert (found and found[0]) == stopped_at
+
+
+def test_a_slow_start_that_is_made_up_for_is_no_loss() -> None:
+    """Far behind at first, but by less each time the steps double: at that pace it is ahead at the end."""
+
+    def closing(final_gap: float) -> Course:
+        values = [
+            value - math.log(step / 1000) + final_gap for step, value in zip(STEPS, course().curve.values, strict=True)
+        ]
+        return Course(Curve(1, "loss", STEPS, tuple(values)), 1000)
+
+    assert first_halt(Pruner(course(), 1000, steady(0.02)), closing(-0.05)) is None
+    stopped = first_halt(Pruner(course(), 1000, steady(0.02)), closing(0.05))
+    assert stopped is not None and stopped[0] == 210
 
 
 def test_a_spike_stops_nothing() -> None:
