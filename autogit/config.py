@@ -129,6 +129,9 @@ class Sandbox:
 
     tier: Literal["auto", "bubblewrap", "landlock", "rlimits"] = "auto"
     """The level of protection: the strongest one that works here, or exactly the named one."""
+    trust_models: bool = False
+    """Whether changes made by a model or an agent may run where the level is "rlimits": they could read your files and
+    send them away. Without it models and agents are left out there."""
     network: bool = False
     pass_env: tuple[str, ...] = ()
     """Names of environment variables that training sees. Of the rest only PATH, LANG, and their like are passed."""

@@ -58,6 +58,7 @@ class Loop:
         incumbent = self._rooms.history.at(self._rooms.ledger.main())
         seconds = self._rooms.measurement.seconds
         self._observer(Started(self._limits.trials, self._limits.hours, self._jobs, incumbent, seconds))
+        self._tell_words()
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="slot") as pool:
             workers = [pool.submit(self._work, slot) for slot in range(self._jobs)]
             self._wait(workers)
@@ -85,8 +86,7 @@ class Loop:
     def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
         """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
         work = self._agenda.open(proposal) if proposal else self._agenda.next()
-        for word in self._rooms.words():
-            self._observer(Notice(word))
+        self._tell_words()
         if proposal is None and self._goes_on():
             self._proposals.prepare()
         return self._try(work, slot)
@@ -150,6 +150,10 @@ class Loop:
                 self.stop(f"patience: {fruitless} trials in a row without an improvement")
             self._begun += not self._stopping
             return bool(self._stopping)
+
+    def _tell_words(self) -> None:
+        for word in self._rooms.words():
+            self._observer(Notice(word))
 
     def _goes_on(self) -> bool:
         """Whether there will be another trial, as far as is known while this one begins."""

@@ -93,7 +93,9 @@ class Proposals:
         self._waiting: list[Proposal] = []
         self._running: dict[str, Proposal] = {}
         taken_up = {trial.usage for trial in (*ledger.unfinished(), *(record.trial for record in history))}
-        self._kept = [proposal for proposal in ledger.kept() if proposal.usage not in taken_up]
+        # Where models are left out, what they made waits.
+        kept = ledger.kept() if config.llm or config.agent.command else ()
+        self._kept = [proposal for proposal in kept if proposal.usage not in taken_up]
 
     def prepare(self) -> None:
         """Begins with one more proposal, from what is known now. The slot that is free first takes it."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from autogit.checkpoints import Retention
-from autogit.config import Config
+from autogit.config import Agent, Config
 from autogit.configfile import ConfigFile
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
@@ -28,6 +28,15 @@ from autogit.protocols import Context
 from autogit.recipe import Recipe
 from autogit.repeating import OUT, Repeating
 from autogit.stopping import Stops
+
+WEAK = (
+    "nothing but limits protects this machine: training can read your files and reach the network "
+    "(autogit doctor says why no sandbox works here)"
+)
+UNTRUSTED = (
+    "models and agents are left out, since no sandbox holds what they write: if you want to run it all the same, set "
+    "[sandbox] trust_models = true"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,13 @@ class Wiring:
             Retention(self.ledger.private, self.history, config.checkpoints).tell,
             LiveFile(self.ledger.private).tell,
         )
-        proposer = portfolio(config, cancel)
         executor, evaluator = LocalExecutor(config, jobs), StandardEvaluator(config)
+        weak, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
+        untrusted = weak and models and not config.sandbox.trust_models
+        if untrusted:
+            config = replace(config, llm=(), agent=Agent())
+        proposer = portfolio(config, cancel)
+        proposer.notices.say(*([WEAK] if weak else []), *([UNTRUSTED] if untrusted else []))
         measurement = Measurement(config, self.ledger, executor, evaluator, self._recipe(config), observer, cancel)
         rooms = Rooms(
             config=config,

@@ -34,6 +34,7 @@ width = [8, 16, 32]
 dropout = [0.0, 0.5]
 [sandbox]
 tier = "rlimits"
+trust_models = true
 {more}
 """
 

@@ -157,3 +157,19 @@ def test_context_prints_the_briefing_for_any_tool(tmp_path: Path) -> None:
     assert "Be bold." in told.output and "width = 8" in told.output and "## Your answer" in told.output
     short = CliRunner().invoke(cli, ["-C", str(folder), "context", "--tokens", "10"])
     assert short.exit_code == 1 and "raise `context`" in short.output
+
+
+def test_without_a_sandbox_a_model_runs_only_by_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINY_KEY", KEY)
+    told: list[Event] = []
+    with LlmServer([Say(answer(WIDER))]) as server:
+        folder = make_toy(tmp_path / "w", more=llm(server))
+        config = folder / ".autoresearch.toml"
+        config.write_text(config.read_text().replace("trust_models = true\n", ""))
+        Lab.open(folder).add_idea("anything")
+        (record,) = loop(folder, 1, told)
+        assert server.requests == [] and not record.trial.proposer.startswith("llm")
+        assert record.environment["sandbox"] == "rlimits"
+    words = [event.text for event in told if isinstance(event, Notice)]
+    assert any("nothing but limits protects this machine" in word for word in words)
+    assert any("[sandbox] trust_models = true" in word for word in words)
