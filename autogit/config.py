@@ -52,6 +52,8 @@ class Evaluate:
     command: str = ""
     """Run after training, from the base commit's protected files, with {out} read-only. What it prints replaces what
     training printed. Without it metrics are marked `self-reported`. Placeholders as in `train.command`."""
+    audit: str = ""
+    """As `command`, on data that is never used for choosing: it scores the best of a loop once, at its end."""
     timeout: Positive = 600.0
     """Seconds."""
     holdout: str = ""

@@ -74,6 +74,7 @@ def _check(config: Config, source: str) -> None:
     for key, command in (
         ("train.command", config.train.command),
         ("evaluate.command", config.evaluate.command),
+        ("evaluate.audit", config.evaluate.audit),
         ("evaluate.holdout", config.evaluate.holdout),
         ("budget.command", config.budget.command),
     ):
@@ -85,6 +86,8 @@ def _check(config: Config, source: str) -> None:
             raise wrong(source, key, command, f"the placeholders {', '.join(f'{{{n}}}' for n in sorted(known))}")
     if not config.train.command.strip():
         raise wrong(source, "train.command", config.train.command, "the command that trains")
+    if config.evaluate.audit and not config.evaluate.command:
+        raise wrong(source, "evaluate.audit", config.evaluate.audit, "evaluate.command beside it, to compare with")
     if not config.train.editable:
         raise wrong(source, "train.editable", list(config.train.editable), "at least one glob of files to change")
     for name, pattern in config.metric.patterns.items():

@@ -55,6 +55,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield from _files(lab, files)
     yield from _training(lab, files)
     yield from _metric(lab, files)
+    yield from _luck(lab)
     yield from _space(lab, files)
     yield from _patterns(lab, files)
     yield from _disk(lab)
@@ -201,6 +202,14 @@ def _metric(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     else:
         hint = f"; the code prints {', '.join(list(names)[:6])}" if names else ""
         yield Finding("metric", State.NOTE, f"{way}; no editable file prints it, as far as can be seen{hint}")
+
+
+def _luck(lab: Lab) -> Iterator[Finding]:
+    for name, checks in zip(("code against itself", "null trials"), lab.fooled(), strict=True):
+        if checks.trials:
+            # More than the rule promises, beyond what the interval leaves open.
+            state = State.NOTE if checks.low > 1 - lab.config.accept.confidence else State.GOOD
+            yield Finding("luck", state, f"{name}: the rule was {checks}")
 
 
 def _space(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:

@@ -86,6 +86,12 @@ class History:
         if record.trial.is_baseline and record.accepted and self._first_baseline is None:
             self._first_baseline = record.id
 
+    def without_nulls(self) -> History:
+        """What can be learned from: null changes are not moves that anyone should make again, or avoid."""
+        if not any(record.trial.is_null for record in self._records):
+            return self
+        return History(self.metric, (record for record in self._records if not record.trial.is_null))
+
     def value(self, record: Record) -> float | None:
         """The primary metric, or None where the trial has none."""
         return record.metrics.get(self.metric.name)
@@ -136,10 +142,10 @@ class History:
         while not at.trial.is_baseline:
             effect, base = self.effect(at), self.at(at.trial.base)
             if effect is None or base is None:
-                return self._gain(value, reference)
+                return self.gain(value, reference)
             gained, at = gained + effect, base
         start = self.value(at)
-        return None if start is None else self._gain(start, reference) + 100 * gained / abs(reference)
+        return None if start is None else self.gain(start, reference) + 100 * gained / abs(reference)
 
     def top(self, count: int = 5) -> list[Record]:
         """The best trials by their improvement, best first; equal ones in order of their numbers."""
@@ -177,7 +183,7 @@ class History:
         """One line for each proposer and operator, the most successful first."""
         groups: dict[tuple[str, str], list[Record]] = {}
         for record in self._records:
-            if not record.trial.is_baseline:
+            if not record.trial.is_baseline and not record.trial.is_null:
                 groups.setdefault((record.trial.proposer, record.trial.operator), []).append(record)
         values = {r.trial.commit: abs(value) for r in self._records if r.accepted and (value := self.value(r))}
         effects = self.effects()
@@ -198,6 +204,7 @@ class History:
         stopped = sum(r.verdict is Verdict.PRUNED for r in self._records)
         return Pruning(stopped, len(audited), sum(r.accepted for r in audited))
 
-    def _gain(self, value: float, reference: float) -> float:
+    def gain(self, value: float, reference: float) -> float:
+        """How much better `value` is than `reference`, in percent of it; negative where worse."""
         difference = reference - value if self.metric.direction == "min" else value - reference
         return 100 * difference / abs(reference)

@@ -118,6 +118,10 @@ class Judging:
     def _decided(self, judgement: Judgement, work: Work) -> Judgement:
         if work.audited:
             judgement = replace(judgement, statistics={**judgement.statistics, "audited": 1.0})
+        if work.trial.is_null and judgement.verdict is Verdict.ACCEPTED:
+            reason = f"nothing was changed, and the rule was fooled: {judgement.reason}"
+            statistics = {**judgement.statistics, "fooled": 1.0}
+            return replace(judgement, verdict=Verdict.REJECTED, reason=reason, statistics=statistics)
         if work.trial.operator in DECIDED and judgement.verdict is Verdict.REJECTED:
             reason = f"taken back, whatever it measures: {judgement.reason}"
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)

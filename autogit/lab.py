@@ -29,6 +29,7 @@ from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 if TYPE_CHECKING:
     from autogit.ablation import Ablation
     from autogit.evaluate.gains import Gain
+    from autogit.evaluate.nulls import NullChecks
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
     from autogit.reproduction import Reproduction, Verification
@@ -96,6 +97,12 @@ class Lab:
         """How many runs were stopped early, and what the ones that were let finish tell of that."""
         return self.history.pruning()
 
+    def fooled(self) -> tuple[NullChecks, NullChecks]:
+        """How often the rule took luck for progress: on two halves of each incumbent's own runs, on null trials."""
+        from autogit.evaluate.nulls import null_checks, null_trials
+
+        return null_checks(self.config, self.history), null_trials(self.history)
+
     def improvement(self, record: Record) -> float | None:
         """Over the first baseline, in percent; negative where worse."""
         return self.history.improvement(record)
@@ -140,9 +147,11 @@ class Lab:
         seed: int = 0,
         observer: Observer = silent,
         cost: float | None = None,
+        null_rate: float = 0.0,
     ) -> Ended:
         """Does research until a limit is reached; what is not given here comes from `[limits]`.
 
+        `null_rate` is the share of trials that change nothing and are never merged: how often is the rule fooled?
         In the main thread Ctrl-C ends it after the current trial, a second one now. Raises LabBusyError where another
         loop runs on this lab, BaselineError where the unchanged code does not train.
         """
@@ -157,7 +166,7 @@ class Lab:
             cost=config.limits.cost if cost is None else cost,
         )
         with self._working():
-            return self._wiring().loop(replace(config, limits=limits), observer, jobs, seed).run()
+            return self._wiring().loop(replace(config, limits=limits), observer, jobs, seed, null_rate).run()
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
         """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, if it does not land."""

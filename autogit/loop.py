@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from autogit.agenda import Agenda, Work
+from autogit.auditing import RUNS, audit, check
 from autogit.config import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Observer, Opened, Started, Stopping
@@ -30,8 +31,16 @@ class Loop:
     """Research on one lab until a limit, the person or a broken environment ends it."""
 
     def __init__(
-        self, rooms: Rooms, limits: Limits, observer: Observer, cancel: threading.Event, jobs: int = 1, seed: int = 0
+        self,
+        rooms: Rooms,
+        limits: Limits,
+        observer: Observer,
+        cancel: threading.Event,
+        jobs: int = 1,
+        seed: int = 0,
+        null_rate: float = 0.0,
     ) -> None:
+        """`null_rate` is the share of trials that change nothing, to see how often the rule is fooled."""
         self._rooms = rooms
         self._limits = limits
         self._observer = observer
@@ -42,8 +51,9 @@ class Loop:
         self._hurry = threading.Event()
         self._interrupted = False
         self._proposals = Proposals(
-            rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn, self._hurry
-        )
+            rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn, self._hurry,
+            null_rate,
+        )  # fmt: skip
         self._agenda = Agenda(rooms.ledger, rooms.history, self._proposals, self._turn)
         self._judging = Judging(rooms, observer, self._turn)
         self._begun = 0
@@ -68,6 +78,10 @@ class Loop:
                 self._stopping = "ended by an error"
                 self._hurry.set()
                 self._cancel.set()
+            elif not self._interrupted:
+                auditing = pool.submit(self._audit, self._rooms.history.at(self._rooms.ledger.main()), 0)
+                self._wait([auditing])
+                auditing.result()
         # The trials have ended: what is still being thought of is for nobody.
         self._cancel.set()
         self._proposals.end()
@@ -97,6 +111,28 @@ class Loop:
             work = self._agenda.baseline()
             if work is not None:
                 self._try(work, slot)
+                self._audit(self._rooms.history.baseline, slot)
+
+    def _audit(self, record: Record | None, slot: int) -> None:
+        """Scores a trial on the audit data, once, where there is one and its output is still there."""
+        rooms = self._rooms
+        if record is None or not rooms.config.evaluate.audit or audit(record) is not None:
+            return
+        pairs = []
+        try:
+            for run in [run for run in reversed(record.runs) if run.status.counts][:RUNS]:
+                audited = rooms.measurement.audit(record.trial, run.seed, slot)
+                pairs += [] if audited is None else [(run, audited)]
+        except Interrupted:
+            return  # the next loop does it
+        if not pairs:
+            self._observer(Notice(f"{record.trial.ref} cannot be audited: its output is not kept any more"))
+            return
+        chosen, found = zip(*pairs, strict=True)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._turn:
+            noted = rooms.ledger.note_check(record.id, check(rooms.history.metric.name, chosen, found, when))
+            rooms.history.add(noted)
 
     def stop(self, reason: str, now: bool = False) -> None:
         """Ends the loop after the current trials; with `now` they are given up and run again next time."""
@@ -139,7 +175,8 @@ class Loop:
             incumbent = history.at(self._rooms.ledger.main())
             target, value = self._rooms.config.metric.target, incumbent and history.value(incumbent)
             hours = (time.monotonic() - self._since) / 3600
-            fruitless = next((i for i, r in enumerate(reversed(self._closed)) if r.accepted), len(self._closed))
+            tried = [record for record in reversed(self._closed) if not record.trial.is_null]
+            fruitless = next((i for i, record in enumerate(tried) if record.accepted), len(tried))
             if target is not None and isinstance(value, float) and not history.better(target, value):
                 self.stop(f"the target is reached: {history.metric.name} {value:.6g}")
             elif limits.trials is not None and self._begun >= limits.trials:

@@ -18,6 +18,8 @@ from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job,
 from autogit.recipe import Recipe
 from autogit.records import Curve, Run, Scalar, Trial
 
+SELF_REPORTED = "self-reported"
+"""What is said of metrics that the training script printed itself, with no evaluator that measured them."""
 RUN_SECONDS = "run_seconds"
 """In a record's environment: the time that each run was given, where time is the budget."""
 RUNS_PER_TRIAL = 2.0
@@ -105,6 +107,7 @@ class Measurement:
         self._out = out
         self._budgets: dict[str, int] = {}
         self._masked: tuple[Path, ...] | None = None
+        self._counted = "", 0.0
         self._data = fingerprint(recipe.data) if recipe.data else ""
 
     def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, prune: Prune | None = None) -> Measured:
@@ -131,8 +134,20 @@ class Measurement:
         if self._config.evaluate.command and (trained.succeeded or trained.ending is Ending.BUDGET):
             evaluated = self._aside(self._config.evaluate.command, trial, seed, slot, out)
         measured = self._measured(seed, reading, trained, evaluated, line)
+        if measured.run.status.counts:
+            metrics = {**measured.run.metrics, "lines_of_code": self._lines(trial.commit)}
+            measured = replace(measured, run=replace(measured.run, metrics=metrics))
         audited = pruner is not None and pruner.halt is not None and trained.halt is None
         return replace(measured, audited=audited)
+
+    def audit(self, trial: Trial, seed: int, slot: int) -> Run | None:
+        """What a run of `trial` amounts to on the audit data; None where its output is gone. Raises Interrupted."""
+        out = self.out(trial, seed)
+        if not out.is_dir() or not any(out.iterdir()):
+            return None
+        audited = self._aside(self._config.evaluate.audit, trial, seed, slot, out)
+        trained = replace(audited, ending=Ending.EXITED, status=0)  # it ended well: else it would have no output
+        return self._evaluator.run(seed, self._evaluator.reading(seed), trained, audited)[0]
 
     def out(self, trial: Trial, seed: int) -> Path:
         """The output folder of one run."""
@@ -142,7 +157,9 @@ class Measurement:
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine and its data makes numbers comparable, for the record."""
         data = {"data": self._data} if self._data else {}
-        return {**self._executor.environment, **data, **({RUN_SECONDS: self.seconds} if self.seconds else {})}
+        word = {} if self._config.evaluate.command else {"metrics": SELF_REPORTED}
+        seconds = {RUN_SECONDS: self.seconds} if self.seconds else {}
+        return {**self._executor.environment, **data, **word, **seconds}
 
     @property
     def seconds(self) -> float | None:
@@ -160,6 +177,13 @@ class Measurement:
                 return None, asked
             self._budgets[trial.commit] = int(answer[-1])
         return self._budgets[trial.commit], None
+
+    def _lines(self, commit: str) -> float:
+        """Lines of the editable files that are not blank; the same for all runs of a trial."""
+        if self._counted[0] != commit:
+            texts = self._ledger.files(commit).values()
+            self._counted = commit, float(sum(bool(line.strip()) for text in texts for line in text.splitlines()))
+        return self._counted[1]
 
     def _holdout(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[Path, ...]:
         """The paths that training must not read, asked for once."""

@@ -21,7 +21,7 @@ from autogit.config import Config
 from autogit.errors import Interrupted, PatchError
 from autogit.history import History
 from autogit.protocols import Changes, Context, Ledger, Proposer
-from autogit.records import BASELINE, Proposal, Record, Trial, Verdict
+from autogit.records import BASELINE, NULL, Proposal, Record, Trial, Verdict
 
 RETRY = "retry"
 """Operator of a superseded trial that is tried again on the new `main`."""
@@ -77,8 +77,9 @@ class Proposals:
         seed: int,
         turn: threading.RLock,
         hurry: threading.Event,
+        null_rate: float = 0.0,
     ) -> None:
-        """`hurry`: the loop is to end, so no slot waits for a proposal any more."""
+        """`hurry`: the loop is to end, so no slot waits for a proposal any more. `null_rate`: see `Loop`."""
         self._config = config
         self._ledger = ledger
         self._proposer = proposer
@@ -88,6 +89,7 @@ class Proposals:
         self._turn = turn
         self._change = threading.Condition(turn)
         self._hurry = hurry
+        self._null_rate = null_rate
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="proposals")
         self._ahead: deque[tuple[_Known, Future[Ready | None]]] = deque()
         self._waiting: list[Proposal] = []
@@ -133,7 +135,7 @@ class Proposals:
     def land(self, proposal: Proposal) -> Ready:
         """A proposal with what it lands as, waiting to be opened."""
         landed = Landed("", {})
-        if not proposal.refused and proposal.proposer != BASELINE:
+        if not proposal.refused and proposal.proposer not in (BASELINE, NULL):
             try:
                 landed = self._land(proposal.diff, proposal.base)
             except PatchError as error:
@@ -219,14 +221,18 @@ class Proposals:
             # What other slots have begun since then, besides.
             pending = (*known.pending, *(p for p in self._pending if p not in known.pending))
             files = self._ledger.files(known.base)
+        # The baseline is always trial 0: a preview before it shows what comes after it.
+        number = max(1, len(known.history)) + len(pending)
+        if np.random.default_rng([self._seed, number, 1]).random() < self._null_rate:
+            words = "changes nothing, to see how often the rule is fooled; never merged"
+            return Proposal(known.base, "", "A change that does nothing", NULL, NULL, words)
         proposal = self._proposer.propose(
             Context(
                 base=known.base,
                 files=files,
-                history=known.history,
-                pending=pending,
-                # The baseline is always trial 0: a preview before it shows what comes after it.
-                rng=np.random.default_rng([self._seed, max(1, len(known.history)) + len(pending)]),
+                history=known.history.without_nulls(),
+                pending=tuple(p for p in pending if p.proposer != NULL),
+                rng=np.random.default_rng([self._seed, number]),
                 config=self._config,
                 revisions=self._ledger,
                 check=lambda text: self._experiment(text, known.base),

@@ -56,6 +56,8 @@ class Verdict(StrEnum):
 
 BASELINE = "baseline"
 """Proposer and operator of trial 0, and of every measurement of a person's own commit on `main`."""
+NULL = "null"
+"""Proposer and operator of a change that does nothing, sent through the loop to see how often the rule is fooled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,10 @@ class Trial:
     @property
     def is_baseline(self) -> bool:
         return self.proposer == BASELINE
+
+    @property
+    def is_null(self) -> bool:
+        return self.proposer == NULL
 
     @property
     def ref(self) -> str:

@@ -16,6 +16,7 @@ FILENAME = "report.html"
 
 def write_report(lab: Lab, file: Path | None = None) -> Path:
     """Writes the page to `file`, or to the lab's private folder; where it is. Raises WorkspaceError."""
+    from autogit.auditing import told
     from autogit.evaluate.noise import noise
     from autogit.report import Facts, page
     from autogit.spending import spending
@@ -26,6 +27,9 @@ def write_report(lab: Lab, file: Path | None = None) -> Path:
     if spent is not None:
         notes.append(f"Models and agents made {spent.proposals} proposals, for {spent.usage.cost:.4g} in all.")
     evaluator = lab.config.evaluate.command
+    best = lab.best()
+    if best is not None and (words := told(best, lab.history)):
+        notes.append(f"The audit of {best.trial.ref}: {words}.")
     facts = Facts(
         lab=lab.ledger.root.name,
         made=datetime.now(UTC).isoformat(sep=" ", timespec="minutes"),

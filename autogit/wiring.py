@@ -48,7 +48,7 @@ class Wiring:
     history: History
     policy: Policy
 
-    def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int) -> Loop:
+    def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int, null_rate: float = 0.0) -> Loop:
         """A loop by `config`, which is the file's with the limits and the target that the caller asked for."""
         jobs = job_count(config, jobs)
         cancel = threading.Event()
@@ -78,7 +78,7 @@ class Wiring:
             words=proposer.notices.take,
             certify=partial(due_certificate, config, self.history),
         )
-        return Loop(rooms, config.limits, observer, cancel, jobs, seed)
+        return Loop(rooms, config.limits, observer, cancel, jobs, seed, null_rate)
 
     def repeating(self, observer: Observer) -> Repeating:
         """What makes the runs of closed trials again."""

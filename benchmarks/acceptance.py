@@ -1,4 +1,4 @@
-"""How often the acceptance rule is fooled, what it finds and what it costs, by simulation.
+"""How often the acceptance rule is fooled, what it finds and what it costs, by simulation and on real runs.
 
     python benchmarks/acceptance.py                                  # about a minute
     python benchmarks/acceptance.py --sigma 0.05 --correlation 0.5   # your own noise
@@ -8,6 +8,7 @@ through `StandardEvaluator.decide` itself, seed by seed, beside two rules that a
 better than the incumbent's), and "|best - baseline| / MAD": better than the best so far, and further from the baseline
 than twice the median absolute deviation of all values. A run's loss is the true loss of its code plus noise of standard
 deviation `sigma`, which runs of the same seed share as `correlation` says. Sizes of effects are given in `sigma`.
+Last, the race on real runs of the shipped workspace (benchmarks/real_pairs.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import real_pairs
 
 from autogit.config import Accept, Config, Metric, Train
 from autogit.evaluate import StandardEvaluator
@@ -270,6 +272,7 @@ def main() -> None:
         for name, rule in (("race", accept), ("greedy", replace(accept, rule="greedy"))):
             print(loops(world, rule, options.trials, options.loops).row(name))
         print(mad_loops(world, options.trials, options.loops).row("|best - baseline| / MAD > 2"))
+    real_pairs.report(ours, rng)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def flops_per_step(folder: str = "") -> float:
             stdout=subprocess.DEVNULL,
             stderr=errors,
             pass_fds=[sending],
-            env={**os.environ, "TORCHDYNAMO_DISABLE": "1"},
+            env={**os.environ, "TORCHDYNAMO_DISABLE": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         os.close(sending)
         with os.fdopen(receiving) as answer:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import lzma
 import math
 import os
 import secrets
@@ -26,7 +27,7 @@ import numpy as np
 
 import checkpoint
 import data
-from isolation import adopt_orphans, end_orphans
+from isolation import end_orphans, guard
 from model_server import HEADER, VOCABULARY
 
 SCORED_BYTES = 49152
@@ -40,6 +41,10 @@ TOLERANCE = 2e-3
 LEAST_LOSS = 0.4
 """Nats per byte. Below it the model knows the text: the best compressors need more."""
 LONGEST_CONTEXT = 8192
+CODE = ("train.py", "model.py")
+LARGEST_CODE = 12 << 10
+"""Bytes that the trial's code may take when it is compressed, nearly four times what is shipped. Neither trained
+weights nor the text that is scored fit in; code that is written by hand does."""
 
 
 class Refused(Exception):
@@ -57,8 +62,9 @@ class Model:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             # Two of these share the cores: threads that spin while they wait would take them from the other.
-            # Nothing is compiled, since a model that is scored has no place to write to.
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TORCHDYNAMO_DISABLE": "1"},
+            # Nothing is compiled, since a model that is scored has no place to write to. NumPy's own threads would
+            # be there before the process is confined.
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TORCHDYNAMO_DISABLE": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
     def __enter__(self) -> Model:
@@ -133,10 +139,9 @@ def score(model: Model, fresh: Model, text: np.ndarray) -> float:
     """
     inputs, targets = text[:, :-1], text[:, 1:]
     predicted = np.concatenate([_ask(model, inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)])
-    dice = np.random.default_rng(secrets.randbits(64))  # a model that knew the places could behave just there
-    rows = dice.permutation(len(inputs))[:PROBES]
-    places = dice.integers(0, inputs.shape[1], size=len(rows))
-    again = np.append(rows, rows[:1])  # other neighbours, another order, one of them twice
+    losses = -np.take_along_axis(predicted, targets[..., None].astype(int), axis=-1)[..., 0]
+    rows, places = _probes(losses, targets)
+    again = np.append(rows, rows[:1])  # other neighbours, another order, some of them twice
     if _differ(_ask(model, inputs[again]), predicted[again]):
         raise Refused("a prediction changes with the order or the size of the batch: the model remembers")
     model.stop()
@@ -145,11 +150,46 @@ def score(model: Model, fresh: Model, text: np.ndarray) -> float:
         fresh.send(inputs[row : row + 1, : place + 1], last=True)
         if _differ(fresh.receive(1, 1)[0, 0], predicted[row, place]):
             raise Refused("a prediction changes with the bytes that come after it: the model sees the future")
-    losses = -np.take_along_axis(predicted, targets[..., None].astype(int), axis=-1)
     loss = float(losses.mean(dtype=np.float64))
     if loss < LEAST_LOSS:
         raise Refused(f"a loss of {loss:.4f} is below what is plausible ({LEAST_LOSS}): the model knows the text")
     return loss
+
+
+def _probes(losses: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, places) that are asked for again, drawn by how much better each was predicted than by frequency alone.
+
+    That is where a model gains that knows the answer: who peeks at one place in a hundred is not found once in a
+    hundred questions, but as often as the peeking is of what all predictions are worth.
+    """
+    frequency = np.bincount(targets.ravel(), minlength=VOCABULARY) / targets.size
+    worth = np.maximum(0.0, -np.log(frequency[targets]) - losses).ravel().astype(np.float64)
+    worth += 0.1 * worth.mean() + 1e-6
+    dice = np.random.default_rng(secrets.randbits(64))  # a model that knew the places could behave just there
+    chosen = dice.choice(worth.size, min(PROBES, worth.size), replace=False, p=worth / worth.sum())
+    rows, places = np.divmod(chosen, targets.shape[1])
+    order = np.argsort(places, kind="stable")  # nothing is asked for after more of the same piece has been shown
+    return rows[order], places[order]
+
+
+def opened(out: Path, seed: int | None) -> tuple[dict[str, np.ndarray], int]:
+    """The checkpoint's tensors and the context of its model. Raises Refused where it is not this code's and seed's."""
+    tensors, facts = checkpoint.load(out / checkpoint.FILENAME)
+    if (size := code_size()) > LARGEST_CODE:
+        raise Refused(f"the code holds {size} bytes when compressed, above {LARGEST_CODE}: data, not a program")
+    if facts.get("code") != checkpoint.code_hash():
+        raise Refused("the checkpoint was made by other code than this")
+    if seed is not None and facts.get("seed") != seed:
+        raise Refused(f"the checkpoint is of seed {facts.get('seed')}, not of {seed}")
+    context = facts.get("model", {}).get("block_size")
+    if not isinstance(context, int) or not 1 <= context <= LONGEST_CONTEXT:
+        raise Refused(f"a context of {context!r} bytes; possible are 1 to {LONGEST_CONTEXT}")
+    return tensors, context
+
+
+def code_size() -> int:
+    """Bytes of the trial's own files, compressed: about what they know."""
+    return len(lzma.compress(b"".join(Path(__file__).with_name(name).read_bytes() for name in CODE)))
 
 
 def _ask(model: Model, tokens: np.ndarray) -> np.ndarray:
@@ -173,23 +213,18 @@ def main() -> None:
     parser.add_argument("--audit", action="store_true", help="score on the audit split")
     parser.add_argument("--data", default="", metavar="DIR", help="as in training")
     options = parser.parse_args()
-    adopt_orphans()
-    with Model(options.out, options.data) as model, Model(options.out, options.data) as fresh:
-        try:
-            tensors, facts = checkpoint.load(options.out / checkpoint.FILENAME)
-            context = facts.get("model", {}).get("block_size")
-            if facts.get("code") != checkpoint.code_hash():
-                raise Refused("the checkpoint was made by other code than this")
-            if options.seed is not None and facts.get("seed") != options.seed:
-                raise Refused(f"the checkpoint is of seed {facts.get('seed')}, not of {options.seed}")
-            if not isinstance(context, int) or not 1 <= context <= LONGEST_CONTEXT:
-                raise Refused(f"a context of {context!r} bytes; possible are 1 to {LONGEST_CONTEXT}")
+    guard()
+    try:
+        with Model(options.out, options.data) as model, Model(options.out, options.data) as fresh:
+            tensors, context = opened(options.out, options.seed)
             text = data.load("audit" if options.audit else "validation", options.data)
             confined = model.confined() and fresh.confined()
             loss = score(model, fresh, windows(text, context))
-        except (Refused, checkpoint.CheckpointError) as error:
-            print(f"refused: {error}")
-            sys.exit(1)
+    except (Refused, checkpoint.CheckpointError) as error:
+        print(f"refused: {error}")
+        sys.exit(1)
+    finally:
+        end_orphans()
     print(f"val_loss: {loss:.6f}")
     print(f"perplexity: {math.exp(loss):.6f}")
     print(f"bits_per_byte: {loss / math.log(2):.6f}")

@@ -1,7 +1,9 @@
 """Keeps a model that is being scored from reading the answers, and from telling anybody what it was asked.
 
 By Landlock (Linux 5.13 and later; https://docs.kernel.org/userspace-api/landlock.html), which needs no privileges and
-also keeps a process from looking into the memory of one that is not confined with it.
+also keeps a process from looking into the memory of one that is not confined with it. It does not know of dates,
+permissions and attributes of files, nor of memory that outlives who shared it: a seccomp filter forbids those, so that
+nothing that one process was asked is there for the next one to read.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import signal
+import socket
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -24,7 +28,24 @@ _MAKE_AND_REMOVE = 0b1_1111_1111 << 4
 _TRUNCATE = 1 << 14
 _TRUNCATE_SINCE, _SCOPES_SINCE = 3, 6
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
-_PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 38, 36
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 4, 22, 36, 38
+_CAPABILITY_VERSION_3 = 0x20080522
+
+# Of seccomp: classic BPF over (number, architecture, ..., arguments). x86_64 has each call twice, the second as x32.
+_FILTER, _LOAD, _EQUAL, _AT_LEAST, _RETURN = 2, 0x20, 0x15, 0x35, 0x06
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_ALLOW, _REFUSE, _X32 = 0x7FFF0000, 0x00050000 | 1, 0x40000000
+_LASTING = {
+    # chmod, chown, utime, setxattr, removexattr and their kin; truncate; shmget, semget, msgget, mq_open; add_key,
+    # request_key, keyctl; ptrace, process_vm_readv, process_vm_writev, pidfd_getfd; io_uring_setup, which does anything
+    "x86_64": (90, 91, 92, 93, 94, 260, 268, 452, 132, 235, 261, 280, 188, 189, 190, 463, 197, 198, 199, 466, 76,
+               29, 64, 68, 240, 248, 249, 250, 101, 310, 311, 438, 425),
+    "aarch64": (52, 53, 54, 55, 452, 88, 5, 6, 7, 463, 14, 15, 16, 466, 45,
+                194, 190, 186, 180, 217, 218, 219, 117, 270, 271, 438, 425),
+}  # fmt: skip
+"""System calls that leave something behind, or reach into another process."""
+_SELECTIVE = {"x86_64": (0xC000003E, 41, 302), "aarch64": (0xC00000B7, 198, 261)}
+"""The architecture's name in a filter; `socket`, allowed between processes; `prlimit64`, allowed on oneself."""
 
 
 class _Ruleset(ctypes.Structure):
@@ -36,14 +57,22 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
+class _Instruction(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint16), ("yes", ctypes.c_uint8), ("no", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
+
+
 def hide(paths: Iterable[Path], silence: bool = False) -> bool:
     """Makes everything below `paths` unreadable to this process and all that it starts, for good.
 
-    With `silence` they can also write to nothing but devices, and reach no process outside by socket or signal.
-    False where this system cannot do that.
+    With `silence` they can also write to nothing but devices, leave nothing behind, and reach no process outside.
+    False where this system cannot do that, or where a thread runs already: it would go free.
     """
     known = _libc().syscall(_CREATE_RULESET, None, 0, _VERSION) if sys.platform == "linux" else 0
-    if known < 1:
+    if known < 1 or len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
         return False
     rights = _Ruleset(_READ_FILE, 0, 0)
     if silence:
@@ -63,16 +92,17 @@ def hide(paths: Iterable[Path], silence: bool = False) -> bool:
     _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     confined = _libc().syscall(_RESTRICT_SELF, rules, 0) == 0
     os.close(rules)
-    return bool(confined)
+    return bool(confined) and (not silence or (_renounce() and _forget()))
 
 
-def adopt_orphans() -> None:
-    """From now on what a child leaves running is this process's own child."""
+def guard() -> None:
+    """From now on what a child leaves running is this process's own child, and nobody of this user looks into it."""
     if sys.platform == "linux":
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def end_orphans(but: int) -> None:
+def end_orphans(but: int = 0) -> None:
     """Ends every child of this process except `but`, and what they leave behind, however often."""
     while orphans := [child for child in _children() if child != but]:
         for child in orphans:
@@ -102,6 +132,30 @@ def _all_but(hidden: set[Path], folder: Path) -> Iterator[Path]:
             yield from _all_but(hidden, entry)
         else:
             yield entry
+
+
+def _renounce() -> bool:
+    """Gives up the powers of root, which reach past every other barrier."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    return bool(_libc().capset(header, (ctypes.c_uint32 * 6)()) == 0)
+
+
+def _forget() -> bool:
+    """Forbids, for good, what would outlive this process. False where the kernel or the architecture is a stranger."""
+    machine = platform.machine()
+    if machine not in _LASTING:
+        return False
+    name, sockets, limits = _SELECTIVE[machine]
+    code = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, name), (_RETURN, 0, 0, _REFUSE)]
+    code += [(_LOAD, 0, 0, _NUMBER), (_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE)]
+    for number in _LASTING[machine]:
+        code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
+    for number, argument in ((sockets, socket.AF_UNIX), (limits, 0)):
+        code += [(_EQUAL, 0, 4, number), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 0, 1, argument)]
+        code += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    code.append((_RETURN, 0, 0, _ALLOW))
+    program = _Program(len(code), (_Instruction * len(code))(*(_Instruction(*line) for line in code)))
+    return bool(_libc().prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
 def _libc() -> ctypes.CDLL:

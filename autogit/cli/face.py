@@ -138,9 +138,21 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
+def metric_name(lab: Lab) -> str:
+    """The primary metric as tables and reports call it: marked where nobody but the training script measures it."""
+    return lab.config.metric.name + ("" if lab.config.evaluate.command else " (self-reported)")
+
+
 def percent(value: float | None) -> str:
     """A signed change in percent, "-" where there is none."""
     return "-" if value is None else f"{value:+.2f}%"
+
+
+def luck(lab: Lab) -> list[str]:
+    """How often the rule took luck for progress, a line for each way to know; none where there is nothing to tell."""
+    free, trials = lab.fooled()
+    names = {"code against itself": free, "null trials": trials}
+    return [f"{name}: {checks}" for name, checks in names.items() if checks.trials]
 
 
 def spent(records: Iterable[Record]) -> str:

@@ -33,6 +33,12 @@ PREVIEWED = 5
     "-j", "--jobs", type=click.IntRange(min=1), help="Trials side by side. Default: one for each GPU, else one."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of proposals.")
+@click.option(
+    "--null-rate",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.0,
+    help="Share of trials that change nothing, to see how often the rule is fooled; never merged.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the next five proposals as diffs; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs: a line a trial, one at the end.")
 @click.pass_context
@@ -45,6 +51,7 @@ def loop(
     max_cost: float | None,
     jobs: int | None,
     seed: int,
+    null_rate: float,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -63,7 +70,7 @@ def loop(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     with nullcontext(partial(_lines, lab)) if as_json else screen(lab) as observer:
-        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost)
+        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost, null_rate)
     page = lab.report()
     if not as_json:
         click.echo(f"report: {page}")

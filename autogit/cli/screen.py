@@ -13,7 +13,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.cli.face import counted, duration, number, percent, shortened, spent, width, wrapped
+from autogit.auditing import told
+from autogit.cli.face import counted, duration, metric_name, number, percent, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.measurement import RUNS_PER_TRIAL
 from autogit.records import Record, Verdict
@@ -143,9 +144,11 @@ class Lines:
         done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"
         print_(f"{event.reason}: {done}")
         gain = "the baseline" if best.trial.is_baseline else f"{percent(lab.improvement(best))} over the baseline"
-        print_(f"best: {best.trial.ref} {self.metric} {number(lab.history.value(best))}, {gain}")
+        print_(f"best: {best.trial.ref} {metric_name(lab)} {number(lab.history.value(best))}, {gain}")
         if (total := lab.total_gain()) is not None:
             print_(f"      in all {total}")
+        if words := told(best, lab.history):
+            print_(wrapped(words, "audit: "))
         for record in event.accepted:
             print_(wrapped(f"{record.trial.title}: {record.reason}", f"  {record.trial.ref:<8} "))
         if cost := spent(lab.trials()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.face import duration, echo_json, json_option, megabytes, number, open_lab, percent
+from autogit.cli.face import duration, echo_json, json_option, megabytes, metric_name, number, open_lab, percent
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -98,7 +98,7 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
     best = lab.best()
     if best is not None:
         gain = "" if best.trial.is_baseline else f", {percent(lab.improvement(best))} over the baseline"
-        click.echo(f"best     {best.trial.ref} {lab.config.metric.name} {number(facts['best_value'])}{gain}")
+        click.echo(f"best     {best.trial.ref} {metric_name(lab)} {number(facts['best_value'])}{gain}")
     click.echo(f"trials   {facts['trials']}, {facts['accepted']} accepted, {facts['open']} open")
     if facts["noise"] is not None:
         click.echo(f"noise    {number(facts['noise'])} (standard deviation of a difference between two runs)")

@@ -13,6 +13,8 @@ from autogit.cli.face import (
     echo_json,
     echo_table,
     json_option,
+    luck,
+    metric_name,
     number,
     open_lab,
     percent,
@@ -112,6 +114,7 @@ def trends(context: click.Context, as_json: bool) -> None:
                 "beliefs": [asdict(belief) | {"rate": belief.rate} for belief in believed],
                 "importance": dict(importance),
                 "pruning": asdict(pruning),
+                "luck": dict(zip(("itself", "null_trials"), map(asdict, lab.fooled()), strict=True)),
             }
         )
         return
@@ -130,6 +133,8 @@ def trends(context: click.Context, as_json: bool) -> None:
             f"\nstopped early: {pruning.stopped}; let finish to audit that: {pruning.audited}, "
             f"of which {pruning.won} would have won"
         )
+    for words in luck(lab):
+        click.echo(f"\n{words}")
 
 
 def _list(lab: Lab, records: Iterable[Record], as_json: bool, reasons: bool = False) -> None:
@@ -146,21 +151,37 @@ def _list(lab: Lab, records: Iterable[Record], as_json: bool, reasons: bool = Fa
                 "verdict": record.verdict.value,
                 metric: number(lab.history.value(record)),
                 "gain": percent(lab.improvement(record)),
+                "step": _step(record),
                 "time": duration(record.seconds),
                 "what": f"{record.trial.title}: {record.reason}" if reasons else record.trial.title,
             }
             for record in records
         ]
-        echo_table(rows, (metric, "gain", "time"), "what")
+        if not any(row["step"] for row in rows):
+            rows = [{name: cell for name, cell in row.items() if name != "step"} for row in rows]
+        echo_table(rows, (metric, "gain", "step", "time"), "what")
+        if not lab.config.evaluate.command:
+            click.echo(f"{metric_name(lab)}: nobody but the training script measures it")
+
+
+def _step(record: Record) -> str:
+    """What an accepted change gained over what was there, on seeds that did not choose it, with its 95% interval."""
+    from autogit.evaluate.gains import gain
+
+    found = gain(record)
+    return "" if found is None else f"{found.value:.2g}±{(found.high - found.low) / 2:.1g}"
 
 
 def _show(lab: Lab, record: Record) -> None:
+    from autogit.auditing import told
+
     trial = record.trial
     click.secho(f"{trial.ref}  {trial.title}", bold=True)
     facts = {
         "verdict": f"{record.verdict}: {record.reason}",
         "metrics": ", ".join(f"{name} {number(value)}" for name, value in record.metrics.items()),
         "over the baseline": "" if trial.is_baseline else percent(lab.improvement(record)),
+        "audit": told(record, lab.history),
         "proposed by": f"{trial.proposer}, {trial.operator}",
         "why": trial.rationale,
         "expected": trial.expected,

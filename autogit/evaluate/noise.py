@@ -63,7 +63,8 @@ def paired_differences(records: Sequence[Record], incumbents: Sequence[Record], 
     groups = []
     for record in records:
         base = of_commit.get(record.trial.base)
-        if len(record.runs) < 2 or base is None or base is record:
+        # Equal code differs by less than changed code does: of two codes' noise a null change says nothing.
+        if len(record.runs) < 2 or base is None or base is record or record.trial.is_null:
             continue
         mine, theirs = merits(record.runs, merit), merits(base.runs, merit)
         if len(group := [mine[seed] - theirs[seed] for seed in mine if seed in theirs]) > 1:

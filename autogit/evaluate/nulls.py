@@ -1,4 +1,7 @@
-"""Free checks of the rule: code compared with itself, from runs that were made anyway. Whatever passes was luck."""
+"""Checks of the rule by what is known to be no progress: whatever passes was luck.
+
+Free ones compare code with itself, by runs that were made anyway; null trials are made for it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from autogit.evaluate.noise import merits, normal_score, pooled
 from autogit.evaluate.objective import objective
 from autogit.evaluate.race import Race, Step, race
 from autogit.history import History
+from autogit.records import Verdict
 
+JUDGED = (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.PRUNED)
+"""Verdicts that the rule has had a word in; a crash is none."""
 WILSON_Z = 1.959964
 """Of an interval that holds the true rate 95 times of 100."""
 
@@ -24,6 +30,9 @@ class NullChecks:
     fooled: int
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"fooled {self.fooled} of {self.trials} times (95% interval {self.low:.0%} to {self.high:.0%})"
 
 
 def null_checks(config: Config, history: History) -> NullChecks:
@@ -42,6 +51,13 @@ def null_checks(config: Config, history: History) -> NullChecks:
     tried = [differences[: config.accept.seeds] for differences in halves if differences]
     sd, freedom = math.sqrt(2) * spread[0], spread[1]
     fooled = sum(passes(race(config.accept.confidence, len(d)), d, sd, freedom) for d in tried)
+    return NullChecks(len(tried), fooled, *wilson(fooled, len(tried)))
+
+
+def null_trials(history: History) -> NullChecks:
+    """What the rule said of the changes that did nothing (`autogit loop --null-rate`)."""
+    tried = [record for record in history if record.trial.is_null and record.verdict in JUDGED]
+    fooled = sum("fooled" in record.statistics for record in tried)
     return NullChecks(len(tried), fooled, *wilson(fooled, len(tried)))
 
 

@@ -38,7 +38,8 @@ def test_log_lists_every_trial_and_its_filters_divide_them(searched: Path) -> No
     assert {t["verdict"] for t in accepted} == {"accepted"} and "accepted" not in {t["verdict"] for t in dead}
     assert len(accepted) + len(dead) == 7
     text = run(searched, "log").output
-    assert len(text.splitlines()) == 8 and text.startswith("trial  verdict")
+    assert len(text.splitlines()) == 9 and text.startswith("trial  verdict")
+    assert "val_loss (self-reported)" in text.splitlines()[-1], "nobody has measured it"
     both = run(searched, "log", "--accepted", "--dead")
     assert both.exit_code == 2 and "leave nothing" in both.output
 

@@ -1,4 +1,4 @@
-"""The evaluator: right for an honest model, and not to be fooled by others."""
+"""The evaluator: right for an honest model, and not to be fooled by others (more of them: tests/cheats)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from workspace.gpt import Trained, python, values
 
 Spoil = Callable[[str, str], Trained]
 
-PEEKS = "logits = logits + 50 * F.one_hot(idx.roll(-1, 1), 256)"
 MEMORY = """
             if not hasattr(self, "seen"):
                 self.seen = {}
@@ -52,20 +51,16 @@ def test_agrees_with_an_independent_calculation(spoiled: Spoil, trained: Trained
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "reason"),
+    ("new", "reason"),
     [
-        ("is_causal=True", "is_causal=False", "sees the future"),
-        # Honest to a single sequence, as a probe would send it.
-        ("return logits", f"if idx.size(0) > 1:\n            {PEEKS}\n        return logits", "sees the future"),
-        ("return logits", f"if True:{MEMORY}\n        return logits", "remembers"),
-        pytest.param("return logits", f"{PEEKS}\n        return logits", "sees the future", marks=pytest.mark.slow),
-        pytest.param("return logits", "return logits * float('nan')", "not finite", marks=pytest.mark.slow),
-        pytest.param("return logits", "return logits[:, :, :128]", "scores of shape", marks=pytest.mark.slow),
+        (f"if True:{MEMORY}\n        return logits", "remembers"),
+        pytest.param("return logits * float('nan')", "not finite", marks=pytest.mark.slow),
+        pytest.param("return logits[:, :, :128]", "scores of shape", marks=pytest.mark.slow),
     ],
-    ids=["attends-to-the-future", "behaves-when-probed", "remembers", "adds-the-label", "nan", "half-a-vocabulary"],
-)  # fmt: skip
-def test_refuses_what_is_no_language_model(spoiled: Spoil, old: str, new: str, reason: str) -> None:
-    status, output = evaluate(spoiled(old, new))
+    ids=["remembers", "nan", "half-a-vocabulary"],
+)
+def test_refuses_what_is_no_language_model(spoiled: Spoil, new: str, reason: str) -> None:
+    status, output = evaluate(spoiled("return logits", new))
     assert status == 1 and output.startswith("refused: ") and reason in output
     assert "val_loss" not in output
 
@@ -79,7 +74,7 @@ def test_a_model_cannot_read_what_it_is_scored_on(spoiled: Spoil, modules: Simpl
 
 
 LEAKS = """
-            import os, signal
+            import ctypes, os, resource, signal
             from pathlib import Path
             reached = []
             for place in ("/tmp", "/dev/shm", str(Path(__file__).parent), str(Path.home())):
@@ -88,12 +83,25 @@ LEAKS = """
                     reached.append(place)
                 except OSError:
                     pass
-            for place in ("mem", "environ", "fd/1"):
+            for name in ("environ", "maps", "mem", "fd/1"):
                 try:
-                    open(f"/proc/{os.getppid()}/{place}", "rb").read(1)
-                    reached.append(place)
+                    os.close(os.open(f"/proc/{os.getppid()}/{name}", os.O_RDONLY | os.O_NONBLOCK))
+                    reached.append(name)
                 except OSError:
                     pass
+            for lasting, value in ((os.utime, None), (os.chmod, 0o600), (os.removexattr, "user.x")):
+                try:
+                    lasting(__file__, value)
+                    reached.append("what outlives the process")
+                except OSError:
+                    pass
+            if ctypes.CDLL(None).shmget(os.getpid(), 4096, 0o1600) != -1:
+                reached.append("memory that outlives the process")
+            try:
+                resource.prlimit(os.getppid(), resource.RLIMIT_STACK)
+                reached.append("limits")
+            except OSError:
+                pass
             assert not reached, f"reached {reached}"
             if not hasattr(self, "left") and os.fork() == 0:
                 os.setsid()
@@ -102,7 +110,6 @@ LEAKS = """
 """
 
 
-@pytest.mark.xfail(reason="known gap: the environment of another process can still be read", strict=False)
 def test_a_model_can_tell_nobody_what_it_was_asked_and_leaves_nothing_running(spoiled: Spoil) -> None:
     trial = spoiled("return logits", f"if True:{LEAKS}\n        return logits")
     status, output = evaluate(trial)
