@@ -9,23 +9,25 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
 import search_table as table
-from search_world import POINTS, MemoryLedger, Table, TableExecutor, history_of, land
+from search_world import POINTS, MemoryLedger, Table, TableExecutor, configuration, land
 
+from autogit.agenda import Land
 from autogit.config import Config
-from autogit.evaluate import StandardEvaluator
+from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.events import Closed, Event, silent
+from autogit.history import History
 from autogit.judging import Rooms
 from autogit.loop import Loop
 from autogit.measurement import Measurement
 from autogit.propose import portfolio
 from autogit.propose.hyperparameters import HyperparameterProposer
 from autogit.propose.turns import Portfolio
-from autogit.protocols import Context, Proposer
+from autogit.protocols import Context, Executor, Ledger, Proposer
 from autogit.recipe import Recipe
 from autogit.records import Value
 from autogit.stopping import Stops
@@ -114,8 +116,8 @@ def greedy(task: Task) -> Trace:
     return trace
 
 
-def optimiser(sampler: Callable[[int], Any], pruner: Callable[[], Any], task: Task) -> Trace:
-    """Ask, train, tell; what was trained already is answered from memory, free of charge."""
+def optimiser(sampler: Callable[[int], Any], pruner: Callable[[], Any], task: Task, free: bool = False) -> Trace:
+    """Ask, train, tell. What is asked for again is trained again, as these tools do; with `free` it costs nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = optuna.create_study(sampler=sampler(task.repetition), pruner=pruner())
@@ -126,15 +128,12 @@ def optimiser(sampler: Callable[[int], Any], pruner: Callable[[], Any], task: Ta
     study.enqueue_trial({n: v if n in task.patterns else task.values[n].index(v) for n, v in task.baseline().items()})
     seen: dict[str, float | None] = {}
     trace = Trace()
-    spent, repeated, best = 0.0, 0, ""
+    spent, repeated, best, found_best = 0.0, 0, "", 0.0
     while spent < task.budget and repeated < REPEATS:
         trial = study.ask(distributions)
         setting = {n: v if n in task.patterns else task.values[n][v] for n, v in trial.params.items()}
         key = task.key(setting)
         repeated = repeated + 1 if key in seen else 0
-        if seen.get(key) is not None:
-            study.tell(trial, seen[key])
-            continue
         found = task.measured.run(key, SEED, task.repetition)
         share, loss = 1.0, found.loss
         for number, value in enumerate(found.curve[:-1], 1):
@@ -142,16 +141,16 @@ def optimiser(sampler: Callable[[int], Any], pruner: Callable[[], Any], task: Ta
             if trial.should_prune():
                 share, loss = number / POINTS, None
                 break
-        if key not in seen:
+        if key not in seen or not free:
             spent += share
             trace.trials += 1
         if loss is None:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
             study.tell(trial, loss)
-        seen[key] = loss
-        if loss is not None and (not best or loss < (seen[best] or 0.0)):
-            best = key
+        seen.setdefault(key, loss)
+        if loss is not None and (not best or loss < found_best):
+            best, found_best = key, loss
         trace.add(spent, best or task.key(task.baseline()))
     return trace
 
@@ -184,36 +183,60 @@ def autogit(
     trace = Trace()
     with TemporaryDirectory(dir=_memory()) as folder:
         ledger = MemoryLedger(Path(folder), table.files())
-        history, cancel = history_of(ledger), threading.Event()
         executor = TableExecutor(task.measured, ledger, task.repetition, task.budget)
-        evaluator, proposer = StandardEvaluator(config), proposers(config)
-        recipe = Recipe(config, Path(folder))
-
-        def tell(event: Event) -> None:
-            if isinstance(event, Closed):
-                trace.trials += not event.record.trial.is_baseline
-                trace.log.append(
-                    f"{executor.spent:5.1f} {event.record.verdict} {event.record.trial.title}: {event.record.reason}"
-                )
-                trace.add(executor.spent, _pick(ledger))
-
-        rooms = Rooms(
-            config=config,
-            ledger=ledger,
-            evaluator=evaluator,
-            proposer=proposer,
-            measurement=Measurement(config, ledger, executor, evaluator, recipe, silent, cancel),
-            history=history,
-            config_hash="",
-            land=partial(land, ledger),
-            prune=Stops(config.prune, ledger, history),
-            words=proposer.notices.take,
-            certify=lambda tip: None,
-        )
-        ended = Loop(rooms, config.limits, tell, cancel, 1, task.repetition).run()
-        trace.add(executor.spent, _pick(ledger))
-        trace.log.append(ended.reason)
+        recipe, history = Recipe(config, Path(folder)), History(config.metric)
+        research(
+            config, ledger, executor, partial(land, ledger), recipe, proposers(config), task.repetition, trace,
+            partial(_pick, ledger), history,
+        )  # fmt: skip
     return trace
+
+
+class Charged(Executor, Protocol):
+    """An executor that counts what it is asked for."""
+
+    spent: float
+    """Full runs' worth of compute so far."""
+
+
+def research(
+    config: Config,
+    ledger: Ledger,
+    executor: Charged,
+    lands: Land,
+    recipe: Recipe,
+    proposer: Portfolio,
+    seed: int,
+    trace: Trace,
+    pick: Callable[[], str],
+    history: History,
+) -> None:
+    """Wires the loop as autogit does, and runs it until the executor has no compute left."""
+    cancel, evaluator = threading.Event(), StandardEvaluator(config)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Closed):
+            record = event.record
+            trace.trials += not record.trial.is_baseline
+            trace.log.append(f"{executor.spent:5.1f} {record.verdict} {record.trial.title}: {record.reason}")
+            trace.add(executor.spent, pick())
+
+    rooms = Rooms(
+        config=config,
+        ledger=ledger,
+        evaluator=evaluator,
+        proposer=proposer,
+        measurement=Measurement(config, ledger, executor, evaluator, recipe, silent, cancel),
+        history=history,
+        config_hash="",
+        land=lands,
+        prune=Stops(config.prune, ledger, history),
+        words=proposer.notices.take,
+        certify=partial(due_certificate, config, history),
+    )
+    ended = Loop(rooms, config.limits, tell, cancel, 1, seed).run()
+    trace.add(executor.spent, pick())
+    trace.log.append(ended.reason)
 
 
 def settings(task: Task) -> Config:
@@ -230,8 +253,6 @@ def settings(task: Task) -> Config:
 
 
 def _pick(ledger: MemoryLedger) -> str:
-    from search_world import configuration
-
     return configuration(ledger.files(ledger.main())) or ""
 
 
@@ -251,6 +272,10 @@ def _greedily(config: Config) -> Config:
     return replace(config, accept=replace(config.accept, rule="greedy"))
 
 
+def _certified(config: Config) -> Config:
+    return replace(config, accept=replace(config.accept, rule="certify"))
+
+
 def _unpruned(config: Config) -> Config:
     return replace(config, prune=replace(config.prune, confidence=0.0))
 
@@ -260,10 +285,14 @@ METHODS: dict[str, Method] = {
     "random + ASHA": partial(optimiser, lambda seed: optuna.samplers.RandomSampler(seed), _asha),
     "TPE": partial(optimiser, lambda seed: optuna.samplers.TPESampler(seed=seed), optuna.pruners.NopPruner),
     "TPE + Hyperband": partial(optimiser, lambda seed: optuna.samplers.TPESampler(seed=seed), _hyperband),
+    "TPE + Hyperband, repeats free": partial(
+        optimiser, lambda seed: optuna.samplers.TPESampler(seed=seed), _hyperband, free=True
+    ),
     "greedy loop": greedy,
     "autogit, hyperparameters only": partial(autogit, proposers=_alone),
     "autogit": autogit,
     "autogit, no pruning": partial(autogit, change=_unpruned),
     "autogit, no race": partial(autogit, change=_greedily),
+    "autogit, certify": partial(autogit, change=_certified),
     "autogit, uniform choice": partial(autogit, proposers=_uniform),
 }

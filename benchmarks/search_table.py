@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -171,7 +172,7 @@ def trained(folder: Path, seed: int, steps: int) -> dict[str, Any]:
     curve = [(int(s), float(v)) for s, v in re.findall(r"^step (\d+) .*monitor (\S+)$", printed, re.MULTILINE)]
     loss = None
     if ok:
-        ok, scored = _forked(folder, _evaluate)
+        ok, scored = _forked(folder, lambda: _evaluate(Path("out")))
         loss = float(scored) if ok else None
     return {"points": [s for s, _ in curve], "curve": [v for _, v in curve], "val_loss": loss}
 
@@ -195,7 +196,7 @@ def _budget(folder: Path) -> tuple[float, int]:
     return float(one), int(steps)
 
 
-def _evaluate() -> None:
+def _evaluate(out: Path) -> None:
     """Prints what evaluate.py measures of a model that can be trusted: it need not run in processes of its own."""
     import numpy as np
     import torch
@@ -205,7 +206,7 @@ def _evaluate() -> None:
     import evaluate
     from model import GPT, GPTConfig
 
-    tensors, facts = checkpoint.load(Path("out") / checkpoint.FILENAME)
+    tensors, facts = checkpoint.load(out / checkpoint.FILENAME)
     model = GPT(GPTConfig(**facts["model"]))
     model.load_state_dict({name: torch.tensor(array) for name, array in tensors.items()})
     model.eval()
@@ -246,22 +247,30 @@ def _forked(folder: Path, work: Callable[[], None]) -> tuple[bool, str]:
     with tempfile.TemporaryFile() as output:
         child = os.fork()
         if child == 0:
-            os.chdir(folder)
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-            sys.path.insert(0, str(folder))
-            status = 1
-            try:
-                work()
-                status = 0
-            except SystemExit as end:
-                status = 0 if end.code in (None, 0) else 1
-            finally:
-                sys.stdout.flush()
-                os._exit(status)
+            _become(folder, output.fileno(), work)
         _, status = os.waitpid(child, 0)
         output.seek(0)
         return status == 0, output.read().decode()
+
+
+def _become(folder: Path, output: int, work: Callable[[], None]) -> None:
+    """In the child: does `work` in `folder`, prints to `output`, and ends."""
+    status = 1
+    try:
+        os.chdir(folder)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.path.insert(0, str(folder))
+        work()
+        status = 0
+    except SystemExit as end:
+        status = 0 if end.code in (None, 0) else 1
+        print("" if end.code is None else end.code)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def _script(name: str, arguments: list[str]) -> None:

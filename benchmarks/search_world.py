@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from autogit.agenda import Landed
 from autogit.diff import unified
 from autogit.errors import Interrupted, PatchError
-from autogit.history import History
 from autogit.propose.hunks import applied
 from autogit.protocols import Changes, Ending, Execution, Job, Monitor
 from autogit.records import Curve, Idea, Proposal, Record, Run, Scalar, Trial, Verdict
@@ -210,7 +209,9 @@ class MemoryLedger:
         return unified(self._files[before], self._files[after])
 
     def note_check(self, trial: str, check: Mapping[str, Scalar]) -> Record:
-        raise NotImplementedError
+        record = self._records[self._position[trial]]
+        self._records[self._position[trial]] = record = replace(record, checks=(*record.checks, check))
+        return record
 
     def extend(self, trial: str, runs: Sequence[Run], curves: Sequence[Curve]) -> Record:
         record = self._records[self._position[trial]]
@@ -327,8 +328,3 @@ def land(ledger: MemoryLedger, text: str, base: str) -> Landed:
     if configuration({**files, **{path: new for path, new in after.items() if new is not None}}) is None:
         raise PatchError("the table does not hold that")
     return Landed(text, {path: new.encode() if new is not None else None for path, new in after.items()})
-
-
-def history_of(ledger: MemoryLedger) -> History:
-    """An empty history that judges by the validation loss."""
-    return History(table.shipped().metric, ledger.records())

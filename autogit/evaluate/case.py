@@ -19,7 +19,7 @@ HOPELESS = -2.0
 """While the noise of pairs is unknown a candidate gets all its seeds, so that it becomes known; not below this z."""
 INTERVAL_Z = 1.959964
 """Reported intervals hold the true gain 95 times of 100."""
-PRECISE = 0.25
+PRECISE = 0.5
 """Half-width of a gain's interval, as a share of the gain, that no more fresh seeds are spent on."""
 
 

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from autogit.diff import unified
 from autogit.propose.domains import near
-from autogit.propose.evidence import parametric
 from autogit.propose.hunks import applied
 from autogit.propose.moves import moved
 from autogit.propose.parameters import Parameter
 from autogit.propose.search import Search
-from autogit.propose.standing import gains, roots
+from autogit.propose.standing import roots, strongest_dead
 from autogit.protocols import Context
-from autogit.records import Proposal, Record, Verdict
+from autogit.records import Proposal, Record
 
 MOST = 6
 """Dead branches that are taken up."""
@@ -30,7 +29,7 @@ class BranchProposer:
     name = "branch"
 
     def propose(self, context: Context) -> Proposal | None:
-        for record in _strong(context):
+        for record in strongest_dead(context.history, MOST):
             if _tries(context, record) < TRIES:
                 proposal = self._take_up(context, record)
                 if proposal is not None:
@@ -44,7 +43,8 @@ class BranchProposer:
             return None
         files = {path: text for path, text in {**context.files, **after}.items() if text is not None}
         there = replace(context, files=files)
-        search = Search.of(there)
+        # Values that were tried without it are new with it.
+        search = replace(Search.of(there), tried=())
         for name, parameter in _shuffled(search, context):
             value = near(parameter.domain, parameter.value, context.rng, reach=0.5)
             step = search.proposal(there, {name: value}, self.name)
@@ -56,16 +56,6 @@ class BranchProposer:
             why = f"{record.trial.ref} lost with values that were tuned without it; it may win with others."
             return moved(context, whole, title, self.name, (record.id,), why)
         return None
-
-
-def _strong(context: Context) -> list[Record]:
-    """Rejected changes to the code, the ones that lost least first; each idea once."""
-    gained = gains(context.history)
-    dead = [
-        r for r in context.history
-        if r.verdict is Verdict.REJECTED and r.id in gained and not parametric(r) and not r.trial.parents
-    ]  # fmt: skip
-    return sorted(dead, key=lambda r: -gained[r.id])[:MOST]
 
 
 def _tries(context: Context, record: Record) -> int:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from autogit.history import History
 from autogit.propose.hunks import applied
 from autogit.propose.parameters import Found, find, same
+from autogit.propose.standing import parametric
 from autogit.protocols import Context
 from autogit.records import Record, Value, Verdict
 from autogit.space import Space
-
-PARAMETRIC = ("hyperparameters", "refine")
-"""Proposers whose changes are values of parameters and nothing else."""
 
 WINDOW = 100
 """The latest samples that a model is made of, beside the best ones: its cost does not grow with the lab."""
@@ -67,11 +65,6 @@ def evidence(context: Context, found: Found) -> list[Sample]:
             reached = _reached(context, record) if pruned else None
             samples.append(Sample(record.id, number, before, values, record.verdict, level, reached, _reason(record)))
     return samples
-
-
-def parametric(record: Record) -> bool:
-    """Whether the trial changed values of parameters and nothing else."""
-    return record.trial.proposer in PARAMETRIC and bool(record.trial.parameters)
 
 
 def _reached(context: Context, record: Record) -> tuple[int, float] | None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autogit.history import History
-from autogit.propose.evidence import PARAMETRIC, Sample
+from autogit.propose.evidence import Sample
 from autogit.propose.parameters import same
+from autogit.propose.standing import PARAMETRIC
 from autogit.records import Record, Value, Verdict
 
 FAILED = (Verdict.CRASHED, Verdict.UNSTABLE, Verdict.TIMED_OUT)

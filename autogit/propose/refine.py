@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from autogit.propose.domains import brought, ordinal
-from autogit.propose.evidence import Sample, parametric
+from autogit.propose.evidence import Sample
 from autogit.propose.parameters import same
 from autogit.propose.search import Search
-from autogit.propose.standing import on_main
+from autogit.propose.standing import on_main, parametric
 from autogit.protocols import Context
 from autogit.records import Proposal, Record, Value
 from autogit.space import Choice, Domain

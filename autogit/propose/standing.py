@@ -13,6 +13,15 @@ NEAR = 0.25
 """A near miss lost at most this share of what an accepted change usually brings."""
 
 
+PARAMETRIC = ("hyperparameters", "refine")
+"""Proposers whose changes are values of parameters and nothing else."""
+
+
+def parametric(record: Record) -> bool:
+    """Whether the trial changed values of parameters and nothing else."""
+    return record.trial.proposer in PARAMETRIC and bool(record.trial.parameters)
+
+
 def gains(history: History) -> dict[str, float]:
     """By trial: how much better than the incumbent of its base, in percent of that; negative where worse."""
     incumbents = {r.trial.commit: value for r in history if r.accepted and (value := history.value(r)) is not None}
@@ -32,6 +41,22 @@ def near_misses(history: History, most: int) -> list[Record]:
     least = -NEAR * statistics.median(wins) if wins else 0.0
     missed = [r for r in history if r.verdict is Verdict.REJECTED and gained.get(r.id, least) > least]
     return sorted(missed, key=lambda r: -gained[r.id])[:most]
+
+
+def strongest_dead(history: History, most: int) -> list[Record]:
+    """Dead changes to the code that ran, each idea once: what lost least first, then what was stopped latest."""
+    gained = gains(history)
+    dead = [
+        r for r in history
+        if not r.trial.parents and not parametric(r)
+        and (r.verdict is Verdict.PRUNED or (r.verdict is Verdict.REJECTED and r.id in gained))
+    ]  # fmt: skip
+
+    def loss(record: Record) -> tuple[bool, float]:
+        stopped = record.verdict is Verdict.PRUNED
+        return stopped, -max((run.step or 0 for run in record.runs), default=0) if stopped else -gained[record.id]
+
+    return sorted(dead, key=loss)[:most]
 
 
 def on_main(context: Context) -> list[Record]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from autogit.errors import ProposerError
 from autogit.history import History
 from autogit.propose.beliefs import Arms
-from autogit.propose.evidence import PARAMETRIC
 from autogit.propose.failures import failed_moves
 from autogit.propose.ideas import waiting
 from autogit.propose.notices import Notices, Speaking
@@ -16,7 +15,7 @@ from autogit.propose.novelty import Novelty
 from autogit.propose.plateau import Rung, rung, word
 from autogit.propose.refine import winning_kinds
 from autogit.propose.remembered import Remembered
-from autogit.propose.standing import on_main
+from autogit.propose.standing import PARAMETRIC, on_main
 from autogit.protocols import Context, Proposer
 from autogit.records import Proposal, Record
 

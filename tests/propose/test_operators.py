@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from autogit.propose.combine import CombineProposer
 from autogit.propose.hunks import applied
 from autogit.propose.refine import RefineProposer
 from autogit.propose.revisit import RevisitProposer
+from autogit.protocols import Proposer
 from autogit.records import Proposal, Verdict
 
 TRAIN = """\
@@ -49,6 +51,12 @@ def text(lab: Laboratory, proposal: Proposal | None) -> str:
     return result
 
 
+def offer(proposer: Proposer, lab: Laboratory) -> Proposal:
+    proposal = proposer.propose(lab.context())
+    assert proposal is not None
+    return proposal
+
+
 def test_combine_takes_the_best_pair_of_near_misses_then_what_survived(lab: Laboratory) -> None:
     near = [
         lab.close(lab.change("train.py", old, new), loss, Verdict.REJECTED)
@@ -65,12 +73,22 @@ def test_combine_takes_the_best_pair_of_near_misses_then_what_survived(lab: Labo
     assert '"silu"' in text(lab, pair) and '"rms"' in text(lab, pair) and "schedule = None" in text(lab, pair)
     lab.close(pair, 0.95, Verdict.REJECTED)
     seen = {pair.parents}
-    while (proposal := CombineProposer().propose(lab.context())) is not None:
+    while "clip = None" in text(lab, proposal := offer(CombineProposer(), lab)):
         assert proposal.parents not in seen
-        assert "clip = None" in text(lab, proposal)
         seen.add(proposal.parents)
         lab.close(proposal, 1.2, Verdict.REJECTED)
     assert len(seen) == 4  # three pairs, and the three of them once
+    assert "add up" in pair.rationale and "need the other" in proposal.rationale
+
+
+def test_combine_waits_with_what_lost_more_until_nothing_else_wins(lab: Laboratory) -> None:
+    lab.close(lab.change("train.py", '"gelu"', '"silu"'), 1.5, Verdict.REJECTED)
+    lab.close(lab.change("train.py", '"layer"', '"rms"'), None, Verdict.PRUNED)
+    assert CombineProposer().propose(lab.context()) is None
+    for number in range(2):
+        lab.close(lab.change("train.py", "schedule = None", f"schedule = {number}"), None, Verdict.CRASHED)
+    made = text(lab, offer(CombineProposer(), lab))
+    assert '"silu"' in made and '"rms"' in made, "what was stopped early counts too, what crashed does not"
 
 
 def test_combine_leaves_alone_what_conflicts(lab: Laboratory) -> None:
@@ -154,3 +172,13 @@ def test_branch_takes_up_a_dead_change_with_another_value(lab: Laboratory) -> No
         values.add(proposal.parameters["learning_rate"])
         lab.close(proposal, 1.1, Verdict.REJECTED)
     assert len(values) == 3 and 3e-4 not in values
+
+
+def test_branch_tries_values_that_were_tried_without_the_change(tmp_path: Path) -> None:
+    lab = Laboratory(tmp_path / "two", {"train.py": TRAIN}, "learning_rate = [3e-4, 1e-3]\n")
+    value = Proposal(lab.ledger.main(), "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": 1e-3})
+    diff = lab.change("train.py", "learning_rate = 3e-4", "learning_rate = 0.001").diff
+    lab.close(replace(value, diff=diff), 1.1, Verdict.REJECTED)
+    lab.close(lab.change("train.py", '"gelu"', '"silu"'), None, Verdict.PRUNED)
+    made = text(lab, offer(BranchProposer(), lab))
+    assert "learning_rate = 1e-3" in made and '"silu"' in made

@@ -1,0 +1,151 @@
+"""Who finds the better code with the same compute: the search beside its peers and without its parts.
+
+    python benchmarks/search.py replay RESULTS.jsonl [--repetitions 100] [--part 0/2]
+    python benchmarks/search.py show RESULTS.jsonl
+
+`replay` runs every method on the recorded table (benchmarks/search_table.py) as if it trained, and appends a line for
+each repetition; several may work with a part and a file each, and what is there already is not done again. autogit is
+the loop itself, with its proposers, portfolio, race and pruning (search_world.py). With real training: search_live.py.
+
+All training counts, in full runs' worth of compute: the baseline, confirmations, what is stopped until then. A method
+is judged by what it would hand over: its pick's loss in the table (the mean over the recorded seeds), and the mean over
+five fresh seeds, which are drawn anew from how seeds differ in the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import search_table as table
+from scipy.stats import wilcoxon
+from search_methods import METHODS, Task
+from search_world import Table
+
+BUDGET = 48.0
+"""Full runs' worth of compute: about half as many as there are configurations on a track."""
+LOOKS = (8, 16, 24, 32, 40, 48)
+FRESH = range(90_001, 90_006)
+TRACKS = {"hyperparameters": (table.HYPERPARAMETERS, ()), "code": (table.CODE, table.PATTERNS)}
+OURS, PEER, CHANCE = "autogit", "TPE + Hyperband", "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One repetition of one method."""
+
+    track: str
+    method: str
+    repetition: int
+    trials: int
+    spent: list[float]
+    losses: list[float]
+    """The pick's loss in the table, from `spent` on."""
+    fresh: float
+    seconds: float
+
+    def at(self, spent: float) -> float:
+        """The loss of what it would hand over once so much is spent."""
+        return self.losses[max(0, int(np.searchsorted(self.spent, spent, side="right")) - 1)]
+
+
+def replay(path: Path, repetitions: int, part: int, parts: int) -> None:
+    """Appends what `path` lacks."""
+    measured = Table()
+    known = {(o.track, o.method, o.repetition) for o in read([path])} if path.exists() else set()
+    for repetition in range(repetitions)[part::parts]:
+        for track, (values, patterns) in TRACKS.items():
+            for method, run in METHODS.items():
+                if (track, method, repetition) in known:
+                    continue
+                start = time.process_time()
+                trace = run(Task(measured, dict(values), patterns, BUDGET, repetition))
+                final = trace.at(BUDGET)
+                losses = [measured.mean(pick) for pick in trace.picks]
+                changes = [i for i in range(len(losses)) if i == 0 or losses[i] != losses[i - 1]]
+                outcome = {
+                    "track": track,
+                    "method": method,
+                    "repetition": repetition,
+                    "trials": trace.trials,
+                    "spent": [round(trace.spent[i], 3) for i in changes],
+                    "losses": [round(losses[i], 6) for i in changes],
+                    "fresh": float(np.mean([measured.run(final, seed, repetition).loss for seed in FRESH])),
+                    "seconds": round(time.process_time() - start, 3),
+                }
+                with path.open("a") as file:
+                    file.write(json.dumps(outcome) + "\n")
+
+
+def read(paths: Sequence[Path]) -> list[Outcome]:
+    """The outcomes in these files."""
+    return [Outcome(**json.loads(line)) for path in paths for line in path.read_text().splitlines()]
+
+
+def show(outcomes: Sequence[Outcome]) -> None:
+    """Prints the tables of both tracks, over the repetitions that all methods have."""
+    measured = Table()
+    print(
+        f"table: {len(measured.keys)} configurations; losses of one code differ between seeds by {measured.own_sd:.4f} "
+        f"(standard deviation), and by {measured.seed_sd:.4f} alike for all codes"
+    )
+    for track, (_, patterns) in TRACKS.items():
+        points = table.code_points() if patterns else table.hyperparameter_points()
+        losses = sorted(measured.mean(point.key) for point in points)
+        rows = {
+            method: {o.repetition: o for o in outcomes if (o.track, o.method) == (track, method)} for method in METHODS
+        }
+        common = sorted(set.intersection(*(set(row) for row in rows.values())))
+        print(
+            f"\n{track}: {len(points)} configurations, best {losses[0]:.4f}, second {losses[1]:.4f}, "
+            f"shipped {measured.mean(table.start().key):.4f}; {len(common)} repetitions"
+        )
+        _track({method: [row[i] for i in common] for method, row in rows.items()}, losses[0])
+
+
+def _track(rows: dict[str, list[Outcome]], best: float) -> None:
+    finals = {method: np.array([o.at(BUDGET) for o in row]) for method, row in rows.items()}
+    target = float(finals[PEER].mean())
+    print(f"{'':31}regret after so many full runs{'':25}fresh   to reach    better, worse   Wilcoxon")
+    head = "".join(f"{look:>8}" for look in LOOKS)
+    print(f"{'method':30}{head}{'loss':>9}{f'{target - best:.4f}':>9} trials   than {OURS}         p")
+    grid = np.arange(1.0, BUDGET + 0.01, 0.25)
+    for method, row in rows.items():
+        regret = "".join(f"{np.mean([o.at(look) for o in row]) - best:8.4f}" for look in LOOKS)
+        curve = np.array([np.mean([o.at(spent) for o in row]) for spent in grid])
+        reached = grid[curve <= target + 1e-9]
+        when = f"{reached[0]:.1f}" if len(reached) else "-"
+        difference = finals[method] - finals[OURS]
+        odds = f"{np.sum(difference < 0):>6}, {np.sum(difference > 0):<6}" if method != OURS else f"{'':14}"
+        p = f"{wilcoxon(difference).pvalue:10.2g}" if np.any(difference) else f"{'':10}"
+        fresh, trials = np.mean([o.fresh for o in row]), np.mean([o.trials for o in row])
+        print(f"{method:30}{regret}{fresh:9.4f}{when:>9}{trials:7.1f}   {odds} {p}")
+    worse = finals[OURS] - finals[CHANCE]
+    print(
+        f"{OURS} ends worse than {CHANCE} in {np.sum(worse > 0)} of {len(worse)} repetitions"
+        + (f", by {worse[worse > 0].mean():.4f} on average" if np.any(worse > 0) else "")
+        + f"; worse than {CHANCE}'s mean in {np.sum(finals[OURS] > finals[CHANCE].mean())}"
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("replay", "show"))
+    parser.add_argument("paths", type=Path, nargs="+", metavar="RESULTS.jsonl")
+    parser.add_argument("--repetitions", type=int, default=100)
+    parser.add_argument("--part", default="0/1", help="k/n: every n-th repetition, from the k-th (from 0)")
+    options = parser.parse_args()
+    if options.command == "replay":
+        replay(options.paths[0], options.repetitions, *map(int, options.part.split("/")))
+    else:
+        show(read(options.paths))
+
+
+if __name__ == "__main__":
+    main()
