@@ -44,6 +44,8 @@ class Pattern:
     variant: tuple[Variant, ...] = ()
     """Further ones, for code that is written in another way."""
     why: str = ""
+    adopted: tuple[str, ...] = ()
+    """Published recipes that use it: what more of them use is tried sooner."""
     unless: tuple[str, ...] = ()
     """Code that makes the change pointless: it has been made already."""
     needs: tuple[str, ...] = ()

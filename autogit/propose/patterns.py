@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from autogit.binding import bind
 from autogit.diff import unified
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class PatternProposer:
-    """Proposes each pattern that applies to the incumbent, once on each base, in an order that the seed decides."""
+    """Proposes each pattern that applies to the incumbent, once on each base, in an order that the seed decides.
+
+    A pattern that is not in any published recipe has one ticket in that lot, each recipe that uses it adds one.
+    """
 
     name = "patterns"
 
@@ -34,12 +40,18 @@ class PatternProposer:
         tried_here |= {p.operator for p in context.pending}
         tried = {r.trial.operator for r in context.history}
         patterns = [p for p in available(context.config) if p.name not in tried_here]
-        shuffled = [patterns[i] for i in context.rng.permutation(len(patterns))]
+        shuffled = _by_lot(patterns, context.rng)
         for pattern in sorted(shuffled, key=lambda p: p.name in tried):
             proposal = pattern_proposal(pattern, context)
             if proposal is not None:
                 return proposal
         return None
+
+
+def _by_lot(patterns: Sequence[Pattern], rng: np.random.Generator) -> list[Pattern]:
+    tickets = np.array([1.0 + len(pattern.adopted) for pattern in patterns])
+    order = rng.choice(len(patterns), len(patterns), replace=False, p=tickets / tickets.sum()) if patterns else ()
+    return [patterns[i] for i in order]
 
 
 def pattern_proposal(pattern: Pattern, context: Context) -> Proposal | None:

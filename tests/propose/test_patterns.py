@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from propose.fabricated import Bench
 from shipped import SHIPPED
 
+from autogit.config import Config, Train
 from autogit.configfile import parse
 from autogit.pattern import Edit, Pattern
-from autogit.propose.patterns import available, catalogue
+from autogit.propose.patterns import PatternProposer, available, catalogue
 from autogit.propose.rewriting import rewrite
 
 FILES = {name: (SHIPPED / name).read_text() for name in ("train.py", "model.py")}
@@ -92,6 +95,19 @@ edits = [{ find = "Adam($$$A, lr=$L)", replace = "SGD($$$A, lr=10 * $L)" }]
     assert rewrite(pattern, {"a.py": "opt = Adam(model.parameters(), lr=3e-4)  # the step\n"}) == {
         "a.py": "opt = SGD(model.parameters(), lr=10 * 3e-4)  # the step\n"
     }
+
+
+def test_what_more_recipes_use_is_usually_tried_sooner_but_not_always() -> None:
+    usual = Pattern("usual", "t", "s", (Edit("a = 1", "a = 2"),), adopted=("one", "two", "three"))
+    odd = Pattern("odd", "t", "s", (Edit("b = 1", "b = 2"),))
+    config = replace(Config(Train("python train.py")), pattern=(odd, usual), catalogue=False)
+    first = []
+    for seed in range(40):
+        lab = Bench({"train.py": "a = 1\nb = 1\n"}, config, seed)
+        proposal = PatternProposer().propose(lab.context())
+        assert proposal is not None
+        first.append(proposal.operator)
+    assert 24 <= first.count("usual") <= 36
 
 
 def test_a_variant_applies_whole_or_not_at_all() -> None:
