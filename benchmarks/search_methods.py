@@ -16,7 +16,6 @@ import optuna
 import search_table as table
 from search_world import POINTS, MemoryLedger, Table, TableExecutor, configuration, land
 
-from autogit.agenda import Land
 from autogit.config import Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.events import Closed, Event, silent
@@ -24,6 +23,7 @@ from autogit.history import History
 from autogit.judging import Rooms
 from autogit.loop import Loop
 from autogit.measurement import Measurement
+from autogit.proposals import Land
 from autogit.propose import portfolio
 from autogit.propose.hyperparameters import HyperparameterProposer
 from autogit.propose.turns import Portfolio

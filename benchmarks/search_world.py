@@ -23,9 +23,9 @@ import numpy as np
 import search_table as table
 from numpy.typing import NDArray
 
-from autogit.agenda import Landed
 from autogit.diff import unified
 from autogit.errors import Interrupted, PatchError
+from autogit.proposals import Landed
 from autogit.propose.hunks import applied
 from autogit.protocols import Changes, Ending, Execution, Job, Monitor
 from autogit.records import Curve, Idea, Proposal, Record, Run, Scalar, Trial, Verdict
@@ -184,6 +184,15 @@ class MemoryLedger:
         )  # fmt: skip
         self._trials[number] = trial
         return trial
+
+    def stage(self, base: str, changes: Changes) -> None:
+        """Nothing is on a disk."""
+
+    def keep(self, proposal: Proposal) -> None:
+        raise NotImplementedError
+
+    def kept(self) -> Sequence[Proposal]:
+        return ()
 
     def lines(self, trial: Trial) -> int:
         raise NotImplementedError
