@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from autogit.ledger import attachments, commits, note, notes
-from autogit.ledger.objects import FILE, Entry, ObjectStore, edit, walk
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.paths import edit, walk
 from autogit.ledger.refs import Move, Refs
+from autogit.ledger.tree import FILE, Entry
 from autogit.records import Record
 
 

@@ -8,8 +8,10 @@ from autogit.errors import WorkspaceError
 from autogit.ledger import commits
 from autogit.ledger.checkouts import Checkout
 from autogit.ledger.locks import WriteLock
-from autogit.ledger.objects import Entry, ObjectStore, changed
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.paths import changed
 from autogit.ledger.program import Git, GitFailedError
+from autogit.ledger.tree import Entry
 
 
 class CheckoutBusyError(WorkspaceError):

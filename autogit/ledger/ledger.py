@@ -21,12 +21,14 @@ from autogit.ledger.ending import BRANCHES, ID, TAGS, ending
 from autogit.ledger.following import Following
 from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.locks import WriteLock, lab_lock, lock_owner
-from autogit.ledger.objects import EXECUTABLE, FILE, Entry, Object, ObjectStore, edit, lookup, walk
+from autogit.ledger.objects import Object, ObjectStore
+from autogit.ledger.paths import edit, lookup, walk
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.refs import Move, RefMovedError, Refs, unnoticed
 from autogit.ledger.revisions import Merger
 from autogit.ledger.slots import Slots, check_modules
 from autogit.ledger.sync import Merge, PushRefusedError, Remote, Synced
+from autogit.ledger.tree import EXECUTABLE, FILE, Entry
 from autogit.ledger.workspace import open_workspace
 from autogit.protocols import Changes
 from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, Scalar, Trial

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from autogit.ledger.objects import FILE, Entry, ObjectStore, Tree, edit
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.paths import edit
+from autogit.ledger.tree import FILE, Entry, Tree
 
 RECORDS = "refs/notes/commits"
 LOGS = "refs/notes/autogit/logs"
@@ -87,7 +89,7 @@ def _all(store: ObjectStore, root: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _trees(store: ObjectStore, ids: list[str]) -> Iterator[Tree]:
-    from autogit.ledger.objects import parse_tree
+    from autogit.ledger.tree import parse_tree
 
     for found in store.find_all(ids):
         yield parse_tree(found.body) if found is not None else {}

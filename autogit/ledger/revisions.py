@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from autogit.ledger.objects import Entry, ObjectStore, changed, edit, lookup
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.paths import changed, edit, lookup
 from autogit.ledger.program import Git, GitFailedError
+from autogit.ledger.tree import Entry
 
 Change = tuple[str, str]
 """The trees before and after."""

@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from autogit.errors import WorkspaceError
 from autogit.ledger import commits, lfs
-from autogit.ledger.objects import MODULE, ObjectStore, walk
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.paths import walk
 from autogit.ledger.program import Git, GitFailedError
+from autogit.ledger.tree import MODULE
 
 
 class Slots:

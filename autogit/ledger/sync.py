@@ -12,7 +12,8 @@ from autogit.errors import WorkspaceError
 from autogit.ledger import attachments, commits, note, notes
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.ending import DEAD, ending
-from autogit.ledger.objects import ObjectStore, edit, walk
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.paths import edit, walk
 from autogit.ledger.program import Git, GitFailedError
 from autogit.ledger.refs import Move, Refs
 from autogit.records import Record, Verdict

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogit.ledger import attachments, note
+from autogit.ledger import attachments, note, tables
+from autogit.ledger import record as record_table
 from autogit.records import Curve, Record, Run, RunStatus, Trial, Usage, Verdict
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -37,9 +38,9 @@ def test_what_is_written_is_read_again(records: list[Record]) -> None:
 
 @given(RECORDS)
 def test_a_toml_library_reads_the_same(record: Record) -> None:
-    text = note.format_record(record)
-    assert note._record(tomllib.loads(text)["trial"][0], "c" * 40) == record
-    assert note._canonical(text) == tomllib.loads(text)["trial"]
+    text = record_table.format(record)
+    assert record_table.from_table(tomllib.loads(text)["trial"][0], "c" * 40) == record
+    assert tables.canonical(text) == tomllib.loads(text)["trial"]
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=2, unique_by=lambda r: r.id), TEXT, TEXT)
