@@ -249,19 +249,19 @@ class Lab:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
         return self._wiring().loop(self.config, silent, 1, seed).preview(count)
 
-    def reset(self) -> int:
+    def reset(self) -> str:
         """Puts everything that was learned away under a number, which is returned, and starts afresh. `main` stays."""
         with self._working():
             number = self.ledger.put_away()
             self._forget()
             return number
 
-    def reset_back(self, number: int | None = None) -> int:
+    def reset_back(self, number: int | str | None = None) -> str:
         """Returns to what was put away (under `number`, or last); what is there now is put away instead."""
         with self._working():
-            number = self.ledger.bring_back(number)
+            found = self.ledger.bring_back(None if number is None else str(number))
             self._forget()
-            return number
+            return found
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""

@@ -74,11 +74,11 @@ def ablate(context: click.Context, as_json: bool) -> None:
 
 @click.command(epilog="Example:  autogit reset --back")
 @click.option("--back", is_flag=True, help="Return to what was put away last; what is there now is put away instead.")
-@click.option("--number", type=click.IntRange(min=1), help="With --back: to what was put away under this number.")
+@click.option("--number", metavar="NUMBER", help="With --back: to what was put away under this number.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
-def reset(context: click.Context, back: bool, number: int | None, yes: bool, as_json: bool) -> None:
+def reset(context: click.Context, back: bool, number: str | None, yes: bool, as_json: bool) -> None:
     """Start the lab afresh, at trial 0; main and your files stay as they are.
 
     Every trial is kept under refs/autogit/archive/, and --back returns to it.

@@ -19,9 +19,9 @@ class Annotations:
         self._store = store
         self._refs = refs
 
-    def records(self) -> Iterator[Record]:
-        """Every record of every note, in no order. Raises NoteError."""
-        parts = notes.blobs(self._store, self._root(notes.RECORDS)[1])
+    def records(self, ref: str = notes.RECORDS) -> Iterator[Record]:
+        """Every record of every note, in no order; `ref` can also be a commit. Raises NoteError."""
+        parts = notes.blobs(self._store, self._root(ref)[1])
         commits_of = [commit for commit, ids in parts.items() for _ in ids]
         bodies = self._store.find_all([id for ids in parts.values() for id in ids])
         for commit, found in zip(commits_of, bodies, strict=True):

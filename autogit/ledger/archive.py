@@ -2,90 +2,157 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
 from autogit.ledger import commits, note, notes
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.refs import Move, Refs
+from autogit.ledger.numbers import Numbers, number
+from autogit.ledger.refs import Move
+from autogit.ledger.repository import Repository
 
 ARCHIVE = "refs/autogit/archive/"
+_NAME = re.compile(re.escape(ARCHIVE) + r"((?:[a-z0-9_-]+/)?\d+)/")
+_COUNT = "autogit.archives"
+"""In the clone's own git configuration: the last number that was given, so that none is given twice."""
 _OUT = "out"
 
 
+def archived(ref: str) -> str:
+    """The lab to which a ref below `ARCHIVE` belongs: `3`, or `h200/3` where a clone with a name put it away."""
+    match = _NAME.match(ref)
+    return match[1] if match else ""
+
+
 class Archive:
-    """Prepares the moves that put a lab away or bring it back; the caller makes them."""
+    """Puts the present lab away, and brings one back. What was begun is in a file until it is done."""
 
-    def __init__(self, store: ObjectStore, refs: Refs, private: Path) -> None:
-        self._store = store
-        self._refs = refs
-        self._private = private
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._begun = repository.private / "archive.json"
 
-    def numbers(self) -> list[int]:
-        """The labs that were put away, the latest last."""
-        return sorted({int(ref.removeprefix(ARCHIVE).partition("/")[0]) for ref in self._refs.list(ARCHIVE)})
+    def labs(self) -> list[str]:
+        """Those that were put away, here or by other clones."""
+        found = {archived(ref) for ref in self._repository.refs.list(ARCHIVE)}
+        return sorted(found - {""}, key=lambda id: (number(id), id))
 
-    def away(self) -> tuple[int, list[Move]]:
-        """(number, moves) that put the present lab away. A person's own words in notes stay where they are.
+    def put_away(self, numbers: Numbers) -> str:
+        """Under which number. Raises WorkspaceError where there is nothing to put away."""
+        with self._repository.lock:
+            if not self._live():
+                raise WorkspaceError("this lab has no trials: there is nothing to put away")
+            away = self._new_number(numbers)
+            self._begin(away=away)
+        return away
 
-        What a killed process has begun is gone on with, under the same number. No moves where there is no trial.
-        """
-        live = self._live()
-        last = max(self.numbers(), default=0)
-        begun = last and live and all(self._refs.get(_place(last, ref)) == id for ref, id in live.items())
-        number = last if begun else last + 1
-        records = self._refs.get(notes.RECORDS)
-        if records is not None and self._words(records) != records:
-            live[notes.RECORDS] = records
-        kept = [Move(_place(number, ref), self._refs.get(_place(number, ref)), id) for ref, id in live.items()]
-        gone = [Move(ref, id, self._words(id) if ref == notes.RECORDS else None) for ref, id in live.items()]
-        return number, [*kept, *sorted(gone, key=lambda move: move.new is None)]
+    def bring_back(self, wanted: str | None, numbers: Numbers) -> str:
+        """Lab `wanted`, or the one that was put away here last; the present one is put away. Raises WorkspaceError."""
+        with self._repository.lock:
+            numbers.settle()
+            labs = self.labs()
+            own = [id for id in labs if numbers.own(id)]
+            choice = own[-1:] if wanted is None else [id for id in (numbers.id(wanted), wanted) if id in labs]
+            if not choice:
+                known = ", ".join(labs) or "none"
+                raise WorkspaceError(f"there is no such lab to return to; put away: {known}")
+            self._begin(away=self._new_number(numbers) if self._live() else "", back=choice[0])
+        return choice[0]
 
-    def back(self, number: int) -> list[Move]:
-        """The moves that bring lab `number` back to an emptied place. Raises WorkspaceError where there is none."""
-        prefix = f"{ARCHIVE}{number}/"
-        stored = self._refs.list(prefix)
-        if not stored:
-            raise WorkspaceError(f"no lab was put away as number {number}; nothing was changed")
-        moves = []
-        for place, id in stored.items():
-            ref = f"refs/{place.removeprefix(prefix)}"
-            present = self._refs.get(ref)
-            moves.append(Move(ref, present, self._joined(present, id) if present and ref == notes.RECORDS else id))
-        return [*moves, *(Move(place, id, None) for place, id in stored.items())]
+    def resume(self) -> None:
+        """Finishes what a killed process has begun."""
+        if not self._begun.exists():
+            return
+        with self._repository.lock:
+            # Written under this lock, whose owner is this process now: the writer is dead.
+            if self._begun.exists():
+                self._go_on(**json.loads(self._begun.read_text()))
 
-    def move_output(self, away: int | None = None, back: int | None = None) -> None:
-        """Takes the kept output of the runs along."""
-        out = self._private / _OUT
-        for number, source, target in ((away, out, self._stored(away)), (back, self._stored(back), out)):
-            if number is not None and source.is_dir() and not (target.is_dir() and any(target.iterdir())):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                source.rename(target)
+    def _begin(self, away: str = "", back: str = "") -> None:
+        self._note(away, back)
+        self._go_on(away, back)
+
+    def _note(self, away: str, back: str) -> None:
+        fresh = self._begun.with_suffix(".new")
+        fresh.write_text(json.dumps({"away": away, "back": back}))
+        fresh.replace(self._begun)
+        self._repository.trace("archive noted")
+
+    def _go_on(self, away: str, back: str) -> None:
+        """Every step can be repeated. What came back must not be put away again: the note says when that is over."""
+        out, refs = self._repository.private / _OUT, self._repository.refs
+        if away:
+            refs.move(self._away(away))
+            _take(out, self._folder(away))
+            self._note("", back)
+        if back:
+            refs.move(self._back(back))
+            _take(self._folder(back), out)
         out.mkdir(exist_ok=True)
+        self._repository.trace("archive done")
+        self._begun.unlink()
 
-    def _stored(self, number: int | None) -> Path:
-        return self._private / "archive" / str(number) / _OUT
+    def _new_number(self, numbers: Numbers) -> str:
+        numbers.settle()
+        git = self._repository.git
+        last = int(git.run("config", "--local", "--get", _COUNT, ok=(0, 1)) or 0)
+        own = [number(id) for id in self.labs() if numbers.own(id)]
+        git.run("config", "--local", _COUNT, str(max([last, *own]) + 1))
+        return numbers.id(max([last, *own]) + 1)
+
+    def _away(self, id: str) -> list[Move]:
+        """A person's own words in notes stay where they are."""
+        refs, live = self._repository.refs, self._live()
+        kept = [Move(_place(id, ref), refs.get(_place(id, ref)), commit) for ref, commit in live.items()]
+        gone = [
+            Move(ref, commit, self._words(commit) if ref == notes.RECORDS else None) for ref, commit in live.items()
+        ]
+        return [*kept, *sorted(gone, key=lambda move: move.new is None)]
+
+    def _back(self, id: str) -> list[Move]:
+        """Into an emptied place."""
+        refs, moves = self._repository.refs, []
+        stored = refs.list(f"{ARCHIVE}{id}/")
+        for place, commit in stored.items():
+            ref = f"refs/{place.removeprefix(f'{ARCHIVE}{id}/')}"
+            present = refs.get(ref)
+            joins = present is not None and ref == notes.RECORDS
+            moves.append(Move(ref, present, self._joined(str(present), commit) if joins else commit))
+        return [*moves, *(Move(place, commit, None) for place, commit in stored.items())]
 
     def _live(self) -> dict[str, str]:
-        found = self._refs.list(BRANCHES, TAGS, DEAD, notes.LOGS, notes.CURVES, "refs/autogit/")
-        return {ref: id for ref, id in found.items() if not ref.startswith(ARCHIVE)}
+        """What makes the present lab; empty where it has no trial and nothing else."""
+        found = self._repository.refs.list(BRANCHES, TAGS, DEAD, notes.LOGS, notes.CURVES, "refs/autogit/")
+        found = {ref: commit for ref, commit in found.items() if not ref.startswith(ARCHIVE)}
+        records = self._repository.refs.get(notes.RECORDS)
+        return found | ({notes.RECORDS: records} if records and self._words(records) != records else {})
 
     def _words(self, commit: str) -> str | None:
         """The notes without the records: a commit on top, or None where nothing is left."""
-        before = commits.read(self._store, commit).tree
+        store, before = self._repository.store, self._repository.tree(commit)
         root: str | None = before
-        for target in notes.blobs(self._store, before):
-            root = notes.put(self._store, root, target, note.words(notes.get(self._store, before, target)))
+        for target in notes.blobs(store, before):
+            root = notes.put(store, root, target, note.words(notes.get(store, before, target)))
         if root is None:
             return None
-        return commit if root == before else commits.add(self._store, root, [commit], "Put the lab away\n")
+        return commit if root == before else commits.add(store, root, [commit], "Put the lab away\n")
 
     def _joined(self, present: str, stored: str) -> str:
-        roots = [commits.read(self._store, id).tree for id in (present, stored)]
-        root = notes.merge(self._store, roots[0], roots[1], note.join) or self._store.add_tree({})
-        return commits.add(self._store, root, [present, stored], "Bring the lab back\n")
+        store, tree = self._repository.store, self._repository.tree
+        root = notes.merge(store, tree(present), tree(stored), note.join) or store.add_tree({})
+        return present if root == tree(present) else commits.add(store, root, [present, stored], "Bring the lab back\n")
+
+    def _folder(self, id: str) -> Path:
+        return self._repository.private / "archive" / id / _OUT
 
 
-def _place(number: int, ref: str) -> str:
-    return f"{ARCHIVE}{number}/{ref.removeprefix('refs/')}"
+def _place(id: str, ref: str) -> str:
+    return f"{ARCHIVE}{id}/{ref.removeprefix('refs/')}"
+
+
+def _take(source: Path, target: Path) -> None:
+    """Takes the kept output of the runs along."""
+    if source.is_dir() and not (target.is_dir() and any(target.iterdir())):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)

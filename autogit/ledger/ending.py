@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from autogit.errors import MainMovedError, WorkspaceError
 from autogit.ledger import commits, message
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.refs import Move, Refs
+from autogit.ledger.refs import Move
+from autogit.ledger.repository import Repository
 from autogit.records import Record
 
 BRANCHES, TAGS, DEAD = "refs/heads/exp/", "refs/tags/exp/", "refs/tags/dead/"
@@ -16,24 +15,26 @@ ID = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?/)?\d+")
 """A trial's id: a number, below the lab's name where it has one."""
 
 
-def ending(store: ObjectStore, refs: Refs, record: Record, main: str, blocked: Callable[[], str]) -> list[Move]:
+def ending(repository: Repository, record: Record) -> list[Move]:
     """The moves that end the trial of `record`, whose note is written; those that are already made do nothing.
 
     Raises MainMovedError where `main` cannot take an accepted trial.
     """
-    trial, id = record.trial, record.id
+    trial, id, refs, main = record.trial, record.id, repository.refs, repository.branch
     tag = refs.get(TAGS + id)
     if tag not in (None, trial.commit):
         raise WorkspaceError(f"the tag exp/{id} is on another commit than the trial; remove it: git tag -d exp/{id}")
     moves = [Move(TAGS + id, tag, trial.commit)]
     if record.verdict.dead and refs.get(DEAD + id) is None:
-        moves.append(Move(DEAD + id, None, commits.add_tag(store, trial.commit, f"dead/{id}", _epitaph(record))))
+        moves.append(
+            Move(DEAD + id, None, commits.add_tag(repository.store, trial.commit, f"dead/{id}", _epitaph(record)))
+        )
     if record.accepted and not trial.is_baseline:
         tip = refs.get(main)
         if tip != trial.commit:
             if tip != trial.base:
                 raise MainMovedError(f"{main} moved from {trial.base[:10]} to {str(tip)[:10]} while exp/{id} ran")
-            if reason := blocked():
+            if reason := repository.following.blocked():
                 raise MainMovedError(reason)
             moves.append(Move(main, tip, trial.commit))
     moves.append(Move(BRANCHES + id, refs.get(BRANCHES + id), None))

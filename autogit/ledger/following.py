@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from autogit.ledger import commits
@@ -16,11 +17,13 @@ from autogit.ledger.program import Git
 class Following:
     """Which checkouts have to follow `main`. Kept on disk until they have, so that a crash does not forget one."""
 
-    def __init__(self, git: Git, store: ObjectStore, main: str, lock: WriteLock) -> None:
+    def __init__(self, git: Git, store: ObjectStore, main: str, lock: WriteLock,
+                 trace: Callable[[str], None]) -> None:  # fmt: skip
         self._git = git
         self._store = store
         self._main = main
         self._lock = lock
+        self._trace = trace
         self._file = lock.path.with_name("following.json")
 
     def blocked(self) -> str:
@@ -38,6 +41,7 @@ class Following:
                 waiting.setdefault(str(checkout.directory), old)
         if waiting:
             self._keep(waiting)
+            self._trace("followers noted")
 
     def follow(self) -> list[str]:
         """Brings every waiting checkout to where `main` is now; what the person has to know."""
@@ -56,6 +60,7 @@ class Following:
             except CheckoutBusyError as busy:
                 words.append(str(busy))
                 still[directory] = old
+        self._trace("files followed")
         self._keep(still)
         return [word for word in words if word]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from autogit.ledger import attachments, commits, notes
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.program import Git
-from autogit.ledger.refs import Move, Refs
+from autogit.ledger.refs import Move
+from autogit.ledger.repository import Repository
 from autogit.records import Record
 
 LOOSE_FOLDER_LIMIT = 24
@@ -15,35 +14,34 @@ LOOSE_FOLDER_LIMIT = 24
 class Housekeeping:
     """Of one repository."""
 
-    def __init__(self, git: Git, store: ObjectStore, refs: Refs) -> None:
-        self._git = git
-        self._store = store
-        self._refs = refs
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
 
     @property
     def due(self) -> bool:
         """Whether so much is loose that packing pays. Costs one look into a folder."""
-        sample = self._git.directory / "objects" / "17"
+        sample = self._repository.git.directory / "objects" / "17"
         return sample.is_dir() and sum(1 for _ in sample.iterdir()) > LOOSE_FOLDER_LIMIT
 
     def pack(self) -> None:
         """Packs loose objects, and packs of similar size into one, so that it costs the same however old the lab is."""
-        self._git.run("repack", "-d", "-q", "--geometric=2")
-        self._refs.pack()
+        with self._repository.lock:
+            self._repository.git.run("repack", "-d", "-q", "--geometric=2", pass_fds=[self._repository.lock.descriptor])
+            self._repository.refs.pack()
 
     def forget(self, records: list[Record]) -> list[Move]:
         """The moves that drop the logs and curves of these trials, with all earlier versions of those notes."""
         return [move for ref in (notes.LOGS, notes.CURVES) for move in self._forget(ref, records)]
 
     def _forget(self, ref: str, records: list[Record]) -> list[Move]:
-        old = self._refs.get(ref)
+        store, old = self._repository.store, self._repository.refs.get(ref)
         if old is None:
             return []
-        root: str | None = commits.read(self._store, old).tree
+        root: str | None = self._repository.tree(old)
         for record in records:
             commit = record.trial.commit
-            parts = attachments.parse(notes.get(self._store, root, commit))
+            parts = attachments.parse(notes.get(store, root, commit))
             if parts.pop(record.id, None) is not None:
-                root = notes.put(self._store, root, commit, attachments.format(parts))
-        new = commits.add(self._store, root or self._store.add_tree({}), [], f"Forget {len(records)} logs\n")
+                root = notes.put(store, root, commit, attachments.format(parts))
+        new = commits.add(store, root or store.add_tree({}), [], f"Forget {len(records)} logs\n")
         return [Move(ref, old, new)]

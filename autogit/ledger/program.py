@@ -23,6 +23,7 @@ _NEUTRAL = {
     "core.excludesFile": os.devnull,
     "core.autocrlf": "false",
     "core.eol": "lf",
+    "core.fsync": "committed,reference",
     "core.fsmonitor": "false",
     "core.sparseCheckout": "false",
     "core.splitIndex": "false",

@@ -7,50 +7,45 @@ from datetime import UTC, datetime
 
 from autogit.errors import MainMovedError
 from autogit.ledger import commits, message
-from autogit.ledger.annotations import Annotations
+from autogit.ledger.archive import Archive
 from autogit.ledger.ending import BRANCHES, DEAD, ID, TAGS, ending
-from autogit.ledger.following import Following
-from autogit.ledger.locks import WriteLock
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.refs import Move, Refs
+from autogit.ledger.refs import Move
+from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
 
 
 class Recovery:
     """Recognises each state between two writes by the branch `exp/N`, which is made first and deleted last."""
 
-    def __init__(self, store: ObjectStore, refs: Refs, notes: Annotations, following: Following, lock: WriteLock,
-                 main: str) -> None:  # fmt: skip
-        self._store = store
-        self._refs = refs
-        self._notes = notes
-        self._following = following
-        self._lock = lock
-        self._main = main
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._refs = repository.refs
+        self._notes = repository.notes
 
     def run(self) -> None:
         """Safe beside a loop that is alive: it holds the write lock through every state that is met here."""
         self._refs.clear_stale_locks()
-        self._following.resume()
+        Archive(self._repository).resume()
+        self._repository.following.resume()
         for id, commit in self._open().items():
             record = self._record(id, commit)
             if record is None and self._refs.get(TAGS + id) is None:
                 continue  # open: it runs again
-            with self._lock:
+            with self._repository.lock:
                 if self._refs.get(BRANCHES + id) == commit:
                     self._finish(id, commit, self._record(id, commit))
 
     def close_refused(self) -> None:
         """Closes invalid trials that were opened and not closed. Only for the loop that holds the lab."""
         for id, commit in self._open().items():
-            reason = message.trailers(commits.read(self._store, commit).message).get("Autogit-Refused")
-            trial = message.trial(self._store, id, commit)
+            reason = message.trailers(commits.read(self._repository.store, commit).message).get("Autogit-Refused")
+            trial = message.trial(self._repository.store, id, commit)
             if reason is None or trial.is_baseline:
                 continue
-            with self._lock:
+            with self._repository.lock:
                 closed = datetime.now(UTC).isoformat(timespec="milliseconds")
                 record = Record(trial, Verdict.INVALID, reason, closed=closed)
-                self._refs.move([self._notes.set_record(commit, id, record), *self._ending(record)])
+                self._refs.move([self._notes.set_record(commit, id, record), *ending(self._repository, record)])
 
     def _finish(self, id: str, commit: str, record: Record | None) -> None:
         if record is None:
@@ -59,19 +54,16 @@ class Recovery:
             return
         moves: list[Move] = []
         try:
-            ends = self._ending(record)
+            ends = ending(self._repository, record)
         except MainMovedError as error:
             record = replace(
                 record, verdict=Verdict.SUPERSEDED, reason=f"beat an older main ({record.reason}); {error}"
             )
-            moves, ends = [self._notes.set_record(commit, id, record)], self._ending(record)
+            moves, ends = [self._notes.set_record(commit, id, record)], ending(self._repository, record)
         if record.accepted and not record.trial.is_baseline:
-            self._following.expect(record.trial.base)
+            self._repository.following.expect(record.trial.base)
         self._refs.move([*moves, *ends])
-        self._following.follow()
-
-    def _ending(self, record: Record) -> list[Move]:
-        return ending(self._store, self._refs, record, self._main, self._following.blocked)
+        self._repository.following.follow()
 
     def _open(self) -> dict[str, str]:
         found = {ref.removeprefix(BRANCHES): commit for ref, commit in self._refs.list(BRANCHES).items()}

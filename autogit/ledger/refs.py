@@ -73,15 +73,19 @@ class Refs:
             self._trace("objects written")
             # Whoever comes after a crash knows from this which locks nobody holds any more.
             self._intent.write_text(json.dumps([move.ref for move in moves]))
+            self._trace("intent written")
             self._transact(moves)
             self._trace("refs moved")
             self._intent.unlink()
+            self._trace("intent removed")
 
     def pack(self) -> None:
         """Packs all refs into one file."""
         with self._lock:
             self._intent.write_text(json.dumps([EVERY]))
+            self._trace("packing intended")
             self._git.run("pack-refs", "--all", pass_fds=[self._lock.descriptor])
+            self._trace("refs packed")
             self._intent.unlink()
 
     def clear_stale_locks(self) -> None:

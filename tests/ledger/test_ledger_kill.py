@@ -126,8 +126,10 @@ def test_main_moved_by_a_person_before_an_acceptance_was_finished(repository: Pa
     baseline(ledger)
     trial = propose(ledger)
     # As after a crash between the notes and `main`: the record is there, nothing else.
-    note = ledger._notes.set_record(trial.commit, trial.id, verdict(trial, Verdict.ACCEPTED))
-    ledger._refs.move([ledger._notes.set_part("refs/notes/autogit/logs", trial.commit, trial.id, "log"), note])
+    note = ledger._repository.notes.set_record(trial.commit, trial.id, verdict(trial, Verdict.ACCEPTED))
+    ledger._repository.refs.move(
+        [ledger._repository.notes.set_part("refs/notes/autogit/logs", trial.commit, trial.id, "log"), note]
+    )
     git(repository, "commit", "-q", "--allow-empty", "-m", "mine")
     again = open_lab(repository)
     assert again.record(trial.id).verdict is Verdict.SUPERSEDED

@@ -1,0 +1,145 @@
+"""Takes up what another lab has: its notes, texts, tags, archives and `main`, without loss, doubling or overwriting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from autogit.errors import WorkspaceError
+from autogit.ledger import attachments, commits, note, notes
+from autogit.ledger.archive import ARCHIVE, archived
+from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
+from autogit.ledger.numbers import Numbers
+from autogit.ledger.paths import edit, walk
+from autogit.ledger.program import GitFailedError
+from autogit.ledger.refs import Move
+from autogit.ledger.repository import Repository
+from autogit.records import Record, Verdict
+
+SHELVES = "refs/autogit/"
+
+
+class Join(Protocol):
+    """Makes one tree of two."""
+
+    def __call__(self, ours: str, theirs: str) -> str | None: ...
+
+
+class Merge:
+    """What has to move here for the refs of the other side, whose objects are already fetched."""
+
+    def __init__(self, repository: Repository, numbers: Numbers, there: Mapping[str, str], trials: bool) -> None:
+        """`trials`: whether tags of trials are taken too."""
+        self._repository = repository
+        self._numbers = numbers
+        self._there = there
+        self._trials = trials
+        self.beaten: list[Record] = []
+        """Our accepted trials that the other side's `main` came before, after `moves`."""
+
+    def moves(self) -> list[Move]:
+        """To be asked and made under the write lock. Raises WorkspaceError where a person has to merge `main`."""
+        main, self.beaten = self._main()
+        # Two steps: the merged notes have to be in place before single records in them change.
+        self._repository.refs.move([*map(self._notes, notes.ALL), *self._shelves(), *self._archives()])
+        return [*self._verdicts(), *self._tags(), *main]
+
+    def _notes(self, ref: str) -> Move:
+        join = note.join if ref == notes.RECORDS else attachments.join
+        return self._joined(ref, "Merge the notes of another lab", lambda ours, theirs: notes.merge(
+            self._repository.store, ours, theirs, join))  # fmt: skip
+
+    def _shelves(self) -> list[Move]:
+        store = self._repository.store
+        refs = [ref for ref in self._there if ref.startswith(SHELVES) and not ref.startswith(ARCHIVE)]
+        return [self._joined(ref, "Merge another lab's texts", lambda ours, theirs: edit(
+            store, None, {**dict(walk(store, theirs)), **dict(walk(store, ours))})) for ref in refs]  # fmt: skip
+
+    def _archives(self) -> list[Move]:
+        """What others have put away. Nobody but its owner ever changes or removes that."""
+        refs = [ref for ref in self._there if ref.startswith(ARCHIVE) and not self._is_own(archived(ref))]
+        present = self._repository.refs.list(ARCHIVE)
+        return [Move(ref, None, self._there[ref]) for ref in refs if ref not in present]
+
+    def _is_own(self, id: str) -> bool:
+        return self._numbers.named and self._numbers.own(id)
+
+    def _main(self) -> tuple[list[Move], list[Record]]:
+        repository, branch = self._repository, self._repository.branch
+        ours, theirs = repository.tip(), self._there.get(branch)
+        if theirs is None or self._contains(ours, theirs):
+            return [], []
+        if reason := repository.following.blocked():
+            raise WorkspaceError(f"{reason}, and it has to move: finish that, then sync again")
+        if self._contains(theirs, ours):
+            return [Move(branch, ours, theirs)], []
+        own = repository.git.run("rev-list", "--reverse", "--no-merges", f"{theirs}..{ours}").decode().split()
+        beaten = []
+        for commit in own:
+            records = [r for r in repository.notes.on(commit) if not r.trial.is_baseline]
+            if not records:
+                raise WorkspaceError(
+                    f"{branch} moved on both sides, here by a commit of your own ({commit[:10]}); "
+                    f"merge it yourself, then sync again: git merge {theirs[:10]}"
+                )
+            beaten += [r for r in records if r.accepted]
+        # A merge that keeps their files: a fast-forward for both sides, and a number for it is measured here.
+        merged = self._commit(repository.tree(theirs), ours, theirs, "Take up the main of another lab")
+        return [Move(branch, ours, merged)], beaten
+
+    def _verdicts(self) -> list[Move]:
+        """Records that follow from where `main` goes, and from what is open here."""
+        annotated, moves = self._repository.notes, []
+        for record in self.beaten:
+            reason = f"beat an older main ({record.reason}); main moved on another machine"
+            record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason, closed=_now())
+            moves.append(annotated.set_record(record.trial.commit, record.id, record))
+            moves += [m for m in ending(self._repository, record) if m.ref == DEAD + record.id]
+        for ref, commit in self._repository.refs.list(BRANCHES).items():
+            # Opened again here since the other side heard of its verdict: open it is.
+            id = ref.removeprefix(BRANCHES)
+            if any(record.id == id for record in annotated.on(commit)):
+                moves.append(annotated.set_record(commit, id, None))
+        return moves
+
+    def _tags(self) -> list[Move]:
+        """Tags of closed trials. A dead one's epitaph stays as it is here; one that lives after all loses it."""
+        if not self._trials:
+            return []
+        refs, there = self._repository.refs, self._there
+        here, records = refs.list(TAGS, DEAD, BRANCHES), self._repository.notes.records()
+        moves, beaten = [], {record.id for record in self.beaten}
+        for record in records:
+            tag, dead = TAGS + record.id, DEAD + record.id
+            if BRANCHES + record.id in here or record.id in beaten:
+                continue
+            moves.append(Move(tag, here.get(tag), here.get(tag) or there.get(tag)))
+            epitaph = (here.get(dead) or there.get(dead)) if record.verdict.dead else None
+            moves.append(Move(dead, here.get(dead), epitaph))
+        return moves
+
+    def _joined(self, ref: str, words: str, join: Join) -> Move:
+        ours, theirs = self._repository.refs.get(ref), self._there.get(ref)
+        if theirs is None or ours is None or self._contains(ours, theirs):
+            return Move(ref, ours, ours or theirs)
+        if self._contains(theirs, ours):
+            return Move(ref, ours, theirs)
+        tree = join(self._repository.tree(ours), self._repository.tree(theirs))
+        return Move(ref, ours, self._commit(tree, ours, theirs, words))
+
+    def _commit(self, tree: str | None, ours: str, theirs: str, words: str) -> str:
+        store = self._repository.store
+        return commits.add(store, tree or store.add_tree({}), [ours, theirs], f"{words}\n")
+
+    def _contains(self, commit: str, ancestor: str) -> bool:
+        try:
+            self._repository.git.run("merge-base", "--is-ancestor", ancestor, commit)
+        except GitFailedError:
+            return False
+        return True
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,132 @@
+"""What can be asked of a lab: records, logs, curves, files, and changes as diffs. Nothing here writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from autogit.errors import UnknownTrialError
+from autogit.ledger import attachments, ideas, lfs, message, notes
+from autogit.ledger.ending import BRANCHES, ID, TAGS
+from autogit.ledger.objects import Object
+from autogit.ledger.paths import lookup, walk
+from autogit.ledger.repository import Repository
+from autogit.ledger.revisions import Merger
+from autogit.ledger.tree import EXECUTABLE, FILE
+from autogit.records import Curve, Idea, Record
+
+
+class Reading:
+    """The reading half of `protocols.Ledger`."""
+
+    def __init__(self, repository: Repository, editable: Callable[[str], bool]) -> None:
+        """`editable` tells which paths a proposal may change."""
+        self._repository = repository
+        self._editable = editable
+        self._merger = Merger(repository.git, repository.store)
+
+    def main(self) -> str:
+        """The commit at the tip of `main`. Raises WorkspaceError where the branch is gone."""
+        return self._repository.tip()
+
+    def records(self) -> Sequence[Record]:
+        """Every closed trial, oldest first."""
+        return sorted(self._repository.notes.records(), key=lambda r: (r.closed, r.trial.number, r.id))
+
+    def record(self, trial: str) -> Record:
+        """One closed trial. Raises UnknownTrialError."""
+        commit = self._closed(trial)
+        found = next((r for r in self._repository.notes.on(commit) if r.id == trial), None)
+        if found is None:
+            raise UnknownTrialError(f"trial {trial} has no record: its note on {commit[:10]} is gone")
+        return found
+
+    def log(self, trial: str) -> str:
+        """The bounded log of a closed trial's runs. Raises UnknownTrialError."""
+        return self._repository.notes.part(notes.LOGS, self._closed(trial), trial)
+
+    def curves(self, trial: str) -> tuple[Curve, ...]:
+        """The learning curves of a closed trial. Raises UnknownTrialError."""
+        return attachments.parse_curves(self._repository.notes.part(notes.CURVES, self._closed(trial), trial))
+
+    def texts(self, shelf: str) -> Mapping[str, str]:
+        """Named texts that the lab keeps in `refs/autogit/SHELF` (`config`: by hash)."""
+        return self._repository.notes.texts(shelf)
+
+    def ideas(self) -> tuple[Idea, ...]:
+        """Every idea that was queued, oldest first, the used ones too."""
+        return ideas.parse(self.texts(ideas.SHELF))
+
+    # ---- files
+
+    def files(self, commit: str) -> Mapping[str, str]:
+        """The editable text files of a commit: path from the root -> text."""
+        store = self._repository.store
+        chosen = [
+            (path, entry.id)
+            for name, entry in walk(store, self._repository.tree(commit))
+            if entry.mode in (FILE, EXECUTABLE) and self._editable(path := os.fsdecode(name))
+        ]
+        bodies = store.find_all([id for _, id in chosen])
+        texts = ((path, _text(found)) for (path, _), found in zip(chosen, bodies, strict=True))
+        return {path: text for path, text in texts if text is not None}
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """One file of a commit as it is stored; None where there is no such file."""
+        store = self._repository.store
+        entry = lookup(store, self._repository.tree(commit), os.fsencode(path))
+        return store.read(entry.id, "blob") if entry and entry.mode in (FILE, EXECUTABLE) else None
+
+    # ---- changes
+
+    def diff(self, trial: str) -> str:
+        """The change of `trial` against its own base, as it was committed."""
+        return self._merger.diff(*self._change(trial))
+
+    def difference(self, before: str, after: str) -> str:
+        """The diff from one commit to another."""
+        return self._merger.diff(self._repository.tree(before), self._repository.tree(after))
+
+    def transplant(self, trials: Sequence[str], onto: str) -> str | None:
+        """The changes of `trials`, cherry-picked in order onto the commit `onto`; None where they conflict."""
+        start = tree = self._repository.tree(onto)
+        for trial in trials:
+            merged = self._merger.apply(self._change(trial), tree)
+            if merged is None:
+                return None
+            tree = merged
+        return self._merger.diff(start, tree)
+
+    def revert(self, trial: str, onto: str) -> str | None:
+        """The change of `trial` taken back on the commit `onto`, as a diff; None where it conflicts."""
+        before, after = self._change(trial)
+        start = self._repository.tree(onto)
+        tree = self._merger.apply((after, before), start)
+        return None if tree is None else self._merger.diff(start, tree)
+
+    # ---- within
+
+    def _closed(self, trial: str) -> str:
+        commit = self._repository.refs.get(TAGS + trial) if ID.fullmatch(trial) else None
+        if commit is None:
+            raise UnknownTrialError(f"no closed trial {trial} in this lab; see: autogit log")
+        return commit
+
+    def _change(self, trial: str) -> tuple[str, str]:
+        """The trees before and after a trial, open or closed."""
+        refs = self._repository.refs
+        commit = (refs.get(TAGS + trial) or refs.get(BRANCHES + trial)) if ID.fullmatch(trial) else None
+        if commit is None:
+            raise UnknownTrialError(f"no trial {trial} in this lab; see: autogit log")
+        found = message.trial(self._repository.store, trial, commit)
+        return self._repository.tree(found.base), self._repository.tree(commit)
+
+
+def _text(found: Object | None) -> str | None:
+    """The text of a blob; None for what is no text, or only points to a large file."""
+    if found is None or b"\0" in found.body or lfs.pointer(found.body):
+        return None
+    try:
+        return found.body.decode()
+    except UnicodeDecodeError:
+        return None
