@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
 from autogit.ledger import commits, note, notes
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS
+from autogit.ledger.journal import Journal
 from autogit.ledger.numbers import Numbers, number
 from autogit.ledger.refs import Move
 from autogit.ledger.repository import Repository
@@ -31,7 +31,7 @@ class Archive:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._begun = repository.private / "archive.json"
+        self._journal = Journal(repository.private / "archive.json")
 
     def labs(self) -> list[str]:
         """Those that were put away, here or by other clones."""
@@ -62,21 +62,17 @@ class Archive:
 
     def resume(self) -> None:
         """Finishes what a killed process has begun."""
-        if not self._begun.exists():
-            return
-        with self._repository.lock:
-            # Written under this lock, whose owner is this process now: the writer is dead.
-            if self._begun.exists():
-                self._go_on(**json.loads(self._begun.read_text()))
+        if self._journal.read():
+            with self._repository.lock:
+                if begun := self._journal.read():
+                    self._go_on(**begun)
 
     def _begin(self, away: str = "", back: str = "") -> None:
         self._note(away, back)
         self._go_on(away, back)
 
     def _note(self, away: str, back: str) -> None:
-        fresh = self._begun.with_suffix(".new")
-        fresh.write_text(json.dumps({"away": away, "back": back}))
-        fresh.replace(self._begun)
+        self._journal.note({"away": away, "back": back})
         self._repository.trace("archive noted")
 
     def _go_on(self, away: str, back: str) -> None:
@@ -91,7 +87,7 @@ class Archive:
             _take(self._folder(back), out)
         out.mkdir(exist_ok=True)
         self._repository.trace("archive done")
-        self._begun.unlink()
+        self._journal.clear()
 
     def _new_number(self, numbers: Numbers) -> str:
         numbers.settle()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from autogit.ledger import commits
 from autogit.ledger.checkouts import checkouts
 from autogit.ledger.follow import CheckoutBusyError, Follower
+from autogit.ledger.journal import Journal
 from autogit.ledger.locks import WriteLock
 from autogit.ledger.objects import ObjectStore
 from autogit.ledger.program import Git
@@ -24,7 +24,7 @@ class Following:
         self._main = main
         self._lock = lock
         self._trace = trace
-        self._file = lock.path.with_name("following.json")
+        self._journal = Journal(lock.path.with_name("following.json"))
 
     def blocked(self) -> str:
         """Why `main` cannot move now; empty where it can."""
@@ -66,7 +66,7 @@ class Following:
 
     def resume(self) -> None:
         """The same after a crash, from which a lock on an index can be left."""
-        if not self._file.exists():
+        if not self._waiting():
             return
         with self._lock:
             for directory in self._waiting():
@@ -74,19 +74,14 @@ class Following:
             self.follow()
 
     def _waiting(self) -> dict[str, str]:
-        try:
-            waiting: dict[str, str] = json.loads(self._file.read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return waiting
+        """Git directory of a checkout -> the commit whose files it has."""
+        return self._journal.read() or {}
 
     def _keep(self, waiting: dict[str, str]) -> None:
-        if not waiting:
-            self._file.unlink(missing_ok=True)
-            return
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps(waiting))
-        fresh.replace(self._file)
+        if waiting:
+            self._journal.note(waiting)
+        else:
+            self._journal.clear()
 
 
 def _remove_dead_index_lock(directory: Path, git: Git) -> None:

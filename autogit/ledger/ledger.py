@@ -45,7 +45,7 @@ class GitLedger(Trials):
         repository = self._repository
         self._slots = Slots(repository.git, repository.store, self.private / "slots")
         check_modules(repository.store, repository.tree(self.main()), file.config.train.data)
-        self._recovery = Recovery(repository)
+        self._recovery = Recovery(repository, self._numbers)
         self._recovery.run()
 
     @property

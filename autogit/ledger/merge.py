@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,6 +12,7 @@ from autogit.errors import WorkspaceError
 from autogit.ledger import attachments, commits, note, notes
 from autogit.ledger.archive import ARCHIVE, archived
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
+from autogit.ledger.journal import Journal
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.paths import edit, walk
 from autogit.ledger.program import GitFailedError
@@ -37,10 +39,22 @@ class Merge:
         self._there = there
         self._trials = trials
         self.beaten: list[Record] = []
-        """Our accepted trials that the other side's `main` came before, after `moves`."""
+        """Our accepted trials that the other side's `main` came before, after `make`."""
 
-    def moves(self) -> list[Move]:
-        """To be asked and made under the write lock. Raises WorkspaceError where a person has to merge `main`."""
+    def make(self) -> list[str]:
+        """Merges; what the person has to know. Raises WorkspaceError, before anything moved, where they have to."""
+        journal = _journal(self._repository)
+        with self._repository.lock:
+            journal.note({"there": dict(self._there), "trials": self._trials})
+            try:
+                words = self._repository.write(self._moves)
+            except WorkspaceError:
+                journal.clear()
+                raise
+            journal.clear()
+            return words
+
+    def _moves(self) -> list[Move]:
         main, self.beaten = self._main()
         # Two steps: the merged notes have to be in place before single records in them change.
         self._repository.refs.move([*map(self._notes, notes.ALL), *self._shelves(), *self._archives()])
@@ -139,6 +153,21 @@ class Merge:
         except GitFailedError:
             return False
         return True
+
+
+def resume(repository: Repository, numbers: Numbers) -> None:
+    """Finishes the merge that a killed process has begun: what it needs is here."""
+    journal = _journal(repository)
+    if journal.read():
+        with repository.lock:
+            # Where `main` went another way since, the next sync says so.
+            with suppress(WorkspaceError):
+                Merge(repository, numbers, **(journal.read() or {"there": {}, "trials": False})).make()
+            journal.clear()
+
+
+def _journal(repository: Repository) -> Journal:
+    return Journal(repository.private / "merge.json")
 
 
 def _now() -> str:

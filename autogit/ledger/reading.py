@@ -109,15 +109,20 @@ class Reading:
     def _closed(self, trial: str) -> str:
         commit = self._repository.refs.get(TAGS + trial) if ID.fullmatch(trial) else None
         if commit is None:
-            raise UnknownTrialError(f"no closed trial {trial} in this lab; see: autogit log")
+            raise UnknownTrialError(self._why_unknown(trial, "no closed trial"))
         return commit
+
+    def _why_unknown(self, trial: str, words: str) -> str:
+        if any(record.id == trial for record in self.records()):
+            return f"exp/{trial} was measured in another lab and its tags were left out there: sync that lab with them"
+        return f"{words} {trial} in this lab; see: autogit log"
 
     def _change(self, trial: str) -> tuple[str, str]:
         """The trees before and after a trial, open or closed."""
         refs = self._repository.refs
         commit = (refs.get(TAGS + trial) or refs.get(BRANCHES + trial)) if ID.fullmatch(trial) else None
         if commit is None:
-            raise UnknownTrialError(f"no trial {trial} in this lab; see: autogit log")
+            raise UnknownTrialError(self._why_unknown(trial, "no trial"))
         found = message.trial(self._repository.store, trial, commit)
         return self._repository.tree(found.base), self._repository.tree(commit)
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from autogit.errors import MainMovedError
-from autogit.ledger import commits, message
+from autogit.ledger import commits, merge, message
 from autogit.ledger.archive import Archive
 from autogit.ledger.ending import BRANCHES, DEAD, ID, TAGS, ending
+from autogit.ledger.numbers import Numbers
 from autogit.ledger.refs import Move
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
@@ -17,8 +18,9 @@ from autogit.records import Record, Verdict
 class Recovery:
     """Recognises each state between two writes by the branch `exp/N`, which is made first and deleted last."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, numbers: Numbers) -> None:
         self._repository = repository
+        self._numbers = numbers
         self._refs = repository.refs
         self._notes = repository.notes
 
@@ -26,6 +28,7 @@ class Recovery:
         """Safe beside a loop that is alive: it holds the write lock through every state that is met here."""
         self._refs.clear_stale_locks()
         Archive(self._repository).resume()
+        merge.resume(self._repository, self._numbers)
         self._repository.following.resume()
         for id, commit in self._open().items():
             record = self._record(id, commit)

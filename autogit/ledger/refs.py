@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
+from autogit.ledger.journal import Journal
 from autogit.ledger.locks import WriteLock
 from autogit.ledger.objects import ObjectStore
 from autogit.ledger.program import Git, GitFailedError
@@ -47,7 +47,7 @@ class Refs:
         self._git = git
         self._store = store
         self._lock = lock
-        self._intent = lock.path.with_name("transaction.json")
+        self._intent = Journal(lock.path.with_name("transaction.json"))
         self._trace = trace
 
     def get(self, ref: str) -> str | None:
@@ -72,38 +72,32 @@ class Refs:
             self._store.flush()
             self._trace("objects written")
             # Whoever comes after a crash knows from this which locks nobody holds any more.
-            self._intent.write_text(json.dumps([move.ref for move in moves]))
+            self._intent.note([move.ref for move in moves])
             self._trace("intent written")
             self._transact(moves)
             self._trace("refs moved")
-            self._intent.unlink()
+            self._intent.clear()
             self._trace("intent removed")
 
     def pack(self) -> None:
         """Packs all refs into one file."""
         with self._lock:
-            self._intent.write_text(json.dumps([EVERY]))
+            self._intent.note([EVERY])
             self._trace("packing intended")
             self._git.run("pack-refs", "--all", pass_fds=[self._lock.descriptor])
             self._trace("refs packed")
-            self._intent.unlink()
+            self._intent.clear()
 
     def clear_stale_locks(self) -> None:
         """Removes the locks that a transaction left when it was killed. Nobody's but our own."""
-        if not self._intent.exists():
+        if not self._intent.read():
             return
         with self._lock:
-            # Only the owner of the lock writes this file, and that is this process now: the writer is dead.
-            try:
-                refs = json.loads(self._intent.read_text())
-            except FileNotFoundError:
-                return
-            except ValueError:
-                refs = []  # killed while it was written: before anything was locked
+            refs = self._intent.read() or []
             locks = [self._git.directory / f"{ref}.lock" for ref in [*refs, "HEAD", "packed-refs"] if refs]
             _remove_stale([*(self._git.directory / "refs").rglob("*.lock"), *locks] if EVERY in refs else locks)
             (self._git.directory / "packed-refs.new").unlink(missing_ok=True)
-            self._intent.unlink()
+            self._intent.clear()
 
     def _transact(self, moves: Sequence[Move]) -> None:
         lines = [b"start"]

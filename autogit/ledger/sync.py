@@ -54,7 +54,7 @@ class Sync:
             there = self._fetch()
             self._check(there)
             merge = Merge(self._repository, self._numbers, there, self._trials)
-            words += self._repository.write(merge.moves)
+            words += merge.make()
             again |= dict.fromkeys(record.id for record in merge.beaten)
             try:
                 self._send(there)

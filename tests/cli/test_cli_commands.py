@@ -168,7 +168,7 @@ def test_reset_keeps_the_old_lab_and_back_returns_to_it(tmp_path: Path) -> None:
     new = Lab.open(folder).trials()
     assert [record.id for record in new] == ["0", "1"]
     back = json.loads(run(folder, "reset", "--back", "--yes", "--json").output)
-    assert back == {"lab": 1, "put_away": 2, "trials": 3}
+    assert back == {"lab": "1", "put_away": 2, "trials": 3}
     assert Lab.open(folder).trials() == old
     assert "my own words" in git(folder, "notes", "show", first)
     run(folder, "reset", "--back", "--yes")

@@ -1,13 +1,13 @@
-"""A small loop on a ledger, to be killed. Prints what is closed, so that whoever kills it knows what must be there.
+"""A small loop on a ledger, to be killed: driver.py FOLDER COUNT.
 
-driver.py FOLDER COUNT [DEADLY]     kills its whole group at the DEADLY-th step of a write
+Prints what is closed, so that whoever kills it knows what must be there.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from autogit.configfile import load
@@ -15,15 +15,7 @@ from autogit.ledger import GitLedger
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
 
 
-def main(folder: Path, count: int, deadly: int = 0) -> None:
-    steps = 0
-
-    def trace(point: str) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == deadly:
-            os.killpg(0, signal.SIGKILL)
-
+def main(folder: Path, count: int, trace: Callable[[str], None] = lambda point: None) -> None:
     ledger = GitLedger(load(folder / ".autoresearch.toml"), lambda path: path.endswith(".py"), trace)
     with ledger.lock():
         for turn in range(count):
@@ -48,4 +40,4 @@ def main(folder: Path, count: int, deadly: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

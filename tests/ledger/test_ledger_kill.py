@@ -6,16 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import git
+from doomed import killed
+from invariants import Before, check, staged
 
+from autogit.ledger import GitLedger
 from autogit.ledger.refs import Move, Refs
-from autogit.records import Verdict
+from autogit.records import Run, RunStatus, Verdict
 
-from .conftest import CONFIG, baseline, open_lab, propose, verdict
-from .invariants import check, staged
+from . import driver
+from .conftest import CONFIG, baseline, curve, open_lab, propose, verdict
 
 HERE = Path(__file__).parent
 
@@ -25,38 +30,135 @@ def prepared(repository: Path) -> None:
     (repository / "mine.txt").write_text("not committed")
 
 
-def survives(repository: Path, closed: list[str], earlier_main: str) -> None:
-    """Opens the lab after a kill and looks at everything."""
+def survives(repository: Path, was: Before) -> Before:
+    """Opens the lab after a kill and looks at everything; what it holds now."""
     again = open_lab(repository)
-    check(again, earlier_main)
-    assert set(closed) <= {record.id for record in again.records()}, "a closed trial is lost"
+    check(again, was)
     assert (repository / "mine.txt").read_text() == "not committed"
     assert staged(repository) == "", "the checkout has staged reversals"
     assert (repository / "train.py").read_bytes() == again.read(again.main(), "train.py"), (
         "the files did not follow main"
     )
+    now = Before.of(again)
     again.close_processes()
+    return now
 
 
-def test_killed_at_every_step_of_a_write_nothing_is_lost(repository: Path) -> None:
+def test_killed_at_every_step_of_a_trials_life_nothing_is_lost(repository: Path) -> None:
     prepared(repository)
+    was = Before()
     for deadly in (*range(1, 13), 15, 20, 25):
-        before = open_lab(repository)
-        main = before.main()
-        before.close_processes()
-        command = [sys.executable, str(HERE / "driver.py"), str(repository), "12", str(deadly)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, start_new_session=True, check=False)
-        assert done.returncode == -signal.SIGKILL, "the driver was to be killed"
-        survives(repository, done.stdout.split(), main)
+        assert killed(lambda trace: driver.main(repository, 12, trace), deadly)
+        was = survives(repository, was)
+
+
+def works(repository: Path, work: Callable[[GitLedger], object], was: Callable[[GitLedger], Before] = Before.of) -> int:
+    """Does some work again and again, killed at its first step, its second and so on; how many steps it has."""
+    prepared(repository)
+    step, going = 0, True
+    while going:
+        step += 1
+        ledger = open_lab(repository)
+        before = was(ledger)
+        ledger.close_processes()
+        going = killed(lambda trace: work(open_lab(repository, trace)), step)
+        survives(repository, before)
+    return step - 1
+
+
+def a_dead_trial(ledger: GitLedger) -> str:
+    trial = propose(ledger, f"learning_rate = {len(ledger.records())}\n")
+    ledger.close(verdict(trial, Verdict.CRASHED), "log", [])
+    return trial.id
+
+
+def test_killed_while_a_record_grows(repository: Path) -> None:
+    baseline(open_lab(repository))
+    later = Run(2, RunStatus.COMPLETED, 1.0, 5, {"val_loss": 0.5})
+    assert works(repository, lambda ledger: ledger.extend("0", [later], [curve()])) >= 3
+    assert works(repository, lambda ledger: ledger.note_check("0", {"outcome": "identical"})) >= 3
+
+
+def test_killed_while_a_trial_is_opened_again(repository: Path) -> None:
+    trial = a_dead_trial(open_lab(repository))
+
+    def closed(ledger: GitLedger) -> Before:
+        for open in ledger.unfinished():
+            ledger.close(verdict(open, Verdict.CRASHED), "log", [])
+        return Before(ledger.main(), {}, {trial: ledger.record(trial).trial.commit})
+
+    assert works(repository, lambda ledger: ledger.reopen([trial]), closed) >= 3
+
+
+def test_killed_while_a_lab_is_put_away_and_brought_back(repository: Path) -> None:
+    git(repository, "notes", "add", "-m", "my own words", "main")
+    first = baseline(open_lab(repository))
+    a_dead_trial(open_lab(repository))
+
+    def whole(ledger: GitLedger) -> Before:
+        """A lab that is there, as it was or put away: nothing in between."""
+        assert "my own words" in git(repository, "notes", "show", first.trial.commit)
+        ids = [record.id for record in ledger.records()]
+        assert ids in (["0", "1"], []), ids
+        if not ids:
+            ledger.bring_back()
+        return Before(ledger.main())
+
+    assert works(repository, lambda ledger: ledger.put_away(), whole) >= 5
+
+    def two(ledger: GitLedger) -> Before:
+        whole(ledger)
+        ledger.put_away()
+        baseline(ledger)
+        return Before(ledger.main())
+
+    assert works(repository, lambda ledger: ledger.bring_back(), two) >= 9
+    ids = [record.id for record in open_lab(repository).records()]
+    assert ids in (["0", "1"], ["0"])
+
+
+def test_killed_while_it_is_packed(repository: Path) -> None:
+    ledger = open_lab(repository)
+    for _ in range(2):
+        trial = propose(ledger)
+        ledger.close(replace(verdict(trial, Verdict.CRASHED), runs=()), "a log to be dropped", [])
+    assert works(repository, lambda ledger: ledger.gc(keep=1), lambda ledger: Before(ledger.main())) >= 3
+
+
+def test_killed_while_it_is_synced(repository: Path, tmp_path: Path) -> None:
+    (repository / ".autoresearch.toml").write_text(CONFIG)
+    git(repository, "add", ".autoresearch.toml")
+    git(repository, "commit", "-q", "-m", "Configure")
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
+    git(repository, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    ours = open_lab(repository)
+    baseline(ours)
+    ours.sync("origin")
+    git(tmp_path, "clone", "-q", str(tmp_path / "remote.git"), "clone")
+    theirs = open_lab(tmp_path / "clone")
+    theirs.sync("origin")
+
+    def news(ledger: GitLedger) -> Before:
+        """Dead trials on both sides, and one that is accepted there."""
+        theirs.sync("origin")
+        for lab, what in ((ledger, Verdict.CRASHED), (theirs, Verdict.REJECTED), (theirs, Verdict.ACCEPTED)):
+            trial = propose(lab, f"learning_rate = {len(theirs.records())}\n", title=str(what))
+            lab.close(verdict(trial, what), "log", [curve()])
+        theirs.sync("origin")
+        return Before.of(ledger)
+
+    assert works(repository, lambda ledger: ledger.sync("origin"), news) >= 6
+    ours.sync("origin")
+    theirs.sync("origin")
+    assert open_lab(repository).records() == theirs.records()
+    check(theirs)
 
 
 def kill_at_random(repository: Path, times: int, seed: int) -> None:
     prepared(repository)
     chance = random.Random(seed)
+    was = Before()
     for _ in range(times):
-        before = open_lab(repository)
-        main = before.main()
-        before.close_processes()
         command = [sys.executable, str(HERE / "driver.py"), str(repository), "1000"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
             assert process.stdout is not None
@@ -64,7 +166,8 @@ def kill_at_random(repository: Path, times: int, seed: int) -> None:
             time.sleep(chance.uniform(0, 0.08))  # not to wait for anything: to hit any instant
             os.killpg(process.pid, signal.SIGKILL)
             closed += process.stdout.read().split()
-        survives(repository, closed, main)
+        was = survives(repository, was)
+        assert set(closed) <= was.closed.keys(), "a closed trial is lost"
 
 
 def test_killed_at_random_instants_nothing_is_lost(repository: Path) -> None:
@@ -108,7 +211,7 @@ def test_every_state_inside_a_closing_transaction_is_finished_or_run_again(
         with pytest.raises(Killed):
             ledger.close(verdict(trial, what), "log", [])
     again = open_lab(repository)
-    check(again, main)
+    check(again, Before(main))
     if again.records():
         assert [r.verdict for r in again.records()] == [what]
         assert staged(repository) == ""
@@ -116,12 +219,10 @@ def test_every_state_inside_a_closing_transaction_is_finished_or_run_again(
     else:
         assert again.unfinished() == [trial]
         again.close(verdict(trial, what), "log", [])
-        check(again, main)
+        check(again, Before(main))
 
 
 def test_main_moved_by_a_person_before_an_acceptance_was_finished(repository: Path) -> None:
-    from conftest import git
-
     ledger = open_lab(repository)
     baseline(ledger)
     trial = propose(ledger)

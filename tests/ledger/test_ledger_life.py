@@ -7,6 +7,7 @@ import pytest
 from conftest import git
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from invariants import check
 
 from autogit.errors import LabBusyError, MainMovedError, UnknownTrialError, WorkspaceError
 from autogit.ledger import GitLedger
@@ -14,7 +15,6 @@ from autogit.protocols import Ledger
 from autogit.records import BASELINE, Proposal, Run, RunStatus, Verdict
 
 from .conftest import baseline, curve, open_lab, propose, verdict
-from .invariants import check
 
 
 def test_a_ledger_is_what_the_loop_expects(ledger: GitLedger) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import git
+from invariants import check, staged
 
 from autogit.configfile import load
 from autogit.errors import MainMovedError, WorkspaceError
@@ -16,7 +17,6 @@ from autogit.ledger import GitLedger
 from autogit.records import Proposal, Verdict
 
 from .conftest import CONFIG, baseline, open_lab, propose, verdict
-from .invariants import check, staged
 
 
 def accept(ledger: GitLedger, text: str = "learning_rate = 0.2\n") -> list[str]:
@@ -58,7 +58,7 @@ def test_staged_changes_of_other_files_stay_staged(ledger: GitLedger, repository
     (repository / "staged.py").write_text("a = 1\n")
     git(repository, "add", "staged.py")
     assert accept(ledger) == []
-    assert staged(repository) == "A\tstaged.py\n"
+    assert staged(repository) == "A\tstaged.py"
 
 
 @pytest.mark.parametrize("place", ["other", "--detach"])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import git
+from invariants import Before, check, staged
 
-from autogit.errors import WorkspaceError
+from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import GitLedger
 from autogit.records import Verdict
 
 from .conftest import CONFIG, baseline, open_lab, propose, verdict
-from .invariants import check, staged
 
 
 @pytest.fixture
@@ -92,11 +94,11 @@ def test_main_moved_on_both_sides(first: GitLedger, second: GitLedger) -> None:
     assert first.record(ours.id).verdict is Verdict.SUPERSEDED
     assert first.read(first.main(), "train.py") == b"learning_rate = 0.4\n"
     assert (first.root / "train.py").read_text() == "learning_rate = 0.4\n"
-    check(first, before)
+    check(first, Before(before))
     second.sync("origin")
     assert second.main() == first.main()
     assert second.record(ours.id).verdict is Verdict.SUPERSEDED
-    check(second, theirs.commit)
+    check(second, Before(theirs.commit))
 
 
 def test_a_persons_commit_on_one_side_is_merged_by_the_person(first: GitLedger, second: GitLedger) -> None:
@@ -116,6 +118,19 @@ def test_tags_can_be_left_out(first: GitLedger, remote: Path) -> None:
     assert "exp/2" not in git(remote, "tag")
 
 
+def test_records_that_came_without_tags_are_still_another_labs(first: GitLedger, remote: Path, tmp_path: Path) -> None:
+    trial = propose(first)
+    first.close(verdict(trial), "log", [])
+    first.sync("origin", trials=False)
+    git(tmp_path, "clone", "-q", "--no-tags", str(remote), "clone")
+    second = open_lab(tmp_path / "clone")
+    assert second.sync("origin", trials=False).received == 3
+    assert baseline(second).id == f"{second.lab}/0", "not joined with the other baseline on the same commit"
+    assert len(second.records()) == 4
+    with pytest.raises(UnknownTrialError, match="tags were left out"):
+        second.diff(trial.id)
+
+
 def test_two_labs_without_a_name_are_not_mixed(
     first: GitLedger, remote: Path, repository: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +143,109 @@ def test_two_labs_without_a_name_are_not_mixed(
     with pytest.raises(WorkspaceError, match="name of their own"):
         stranger.sync(str(remote))
     assert git(remote, "for-each-ref") == before
+
+
+def test_two_labs_without_a_name_are_not_mixed_where_tags_are_left_out(
+    first: GitLedger, remote: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "stranger")
+    git(tmp_path / "stranger", "pull", "-q", str(remote), "main")
+    stranger = open_lab(tmp_path / "stranger")
+    baseline(stranger)
+    before = git(remote, "for-each-ref"), git(stranger.root, "for-each-ref")
+    with pytest.raises(WorkspaceError, match="name of their own"):
+        stranger.sync(str(remote), trials=False)
+    assert (git(remote, "for-each-ref"), git(stranger.root, "for-each-ref")) == before
+
+
+def test_a_trial_opened_again_after_it_was_sent_gets_its_new_verdict_on_both_sides(
+    first: GitLedger, second: GitLedger
+) -> None:
+    trial = propose(first)
+    first.close(verdict(trial, Verdict.CRASHED), "log", [])
+    first.sync("origin")
+    second.sync("origin")
+    second.close(verdict(propose(second)), "log", [])
+    second.sync("origin")
+    first.reopen([trial.id])
+    first.sync("origin")
+    assert [t.id for t in first.unfinished()] == [trial.id]
+    check(first)
+    first.close(verdict(trial, Verdict.ACCEPTED), "log", [])
+    for ledger in (first, second, first):
+        ledger.sync("origin")
+    assert first.record(trial.id).verdict is second.record(trial.id).verdict is Verdict.ACCEPTED
+    assert second.main() == trial.commit
+    check(first)
+    check(second)
+
+
+def test_a_lab_that_was_put_away_does_not_come_back_by_a_sync(first: GitLedger, tmp_path: Path) -> None:
+    assert first.put_away() == "1"
+    baseline(first)
+    before = git(first.root, "for-each-ref")
+    with pytest.raises(WorkspaceError, match="reset --back --number 1"):
+        first.sync("origin")
+    assert git(first.root, "for-each-ref") == before
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "other.git")
+    first.sync(str(tmp_path / "other.git"))
+    assert first.bring_back() == "1"
+    first.sync("origin")
+    assert [record.id for record in first.records()] == ["0", "1"]
+    check(first)
+
+
+def test_what_labs_have_put_away_meets_under_no_number(first: GitLedger, second: GitLedger, tmp_path: Path) -> None:
+    """On a fresh remote, as the old one holds what was put away."""
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "other.git")
+    other = str(tmp_path / "other.git")
+    assert first.put_away() == "1"
+    assert second.put_away() == f"{second.lab}/1"
+    for ledger in (first, second, first):
+        ledger.sync(other)
+    archives = [git(ledger.root, "for-each-ref", "refs/autogit/archive") for ledger in (first, second)]
+    assert archives[0] == archives[1]
+    assert f"archive/{second.lab}/1/tags/exp/1" in archives[0] and "archive/1/tags/exp/1" in archives[0]
+    assert first.bring_back() == "1"
+    first.close(verdict(propose(first)), "log", [])
+    assert first.put_away() == "2", "a number that was given is not given again"
+    first.sync(other)
+    second.sync(other)
+    assert second.bring_back("2") == "2"
+    assert [record.id for record in second.records()] == ["0", "1", "2"]
+    check(second)
+
+
+def test_many_syncs_at_once_on_one_remote(first: GitLedger, second: GitLedger) -> None:
+    ledgers = (first, second)
+    for ledger in ledgers:
+        ledger.close(verdict(propose(ledger)), "log", [])
+        ledger.close_processes()
+    command = [sys.executable, str(Path(__file__).parent / "syncer.py")]
+    labs = [ledger.root for ledger in ledgers for _ in range(2)]
+    running = [subprocess.Popen([*command, str(lab), "4"], stdout=subprocess.PIPE, text=True) for lab in labs]
+    ids = [id for process in running for id in process.communicate()[0].split()]
+    assert [process.returncode for process in running] == [0] * 4
+    assert len(set(ids)) == len(ids) == 16
+    for ledger in (*ledgers, first):
+        ledger.sync("origin")
+    assert first.records() == second.records()
+    assert {record.id for record in first.records()} >= set(ids)
+    check(first)
+    check(second)
+
+
+def test_a_remote_behind_ssh(first: GitLedger, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = tmp_path / "ssh"
+    shell.write_text('#!/bin/sh\necho "$1" >> "$0.log"\nexec sh -c "$2"\n')
+    shell.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"'{shell}'")
+    monkeypatch.setenv("GIT_SSH_VARIANT", "simple")
+    first.close(verdict(propose(first)), "log", [])
+    for url in (f"ssh://ada@example.org{remote}", f"ada@example.org:{remote}"):
+        first.sync(url)
+    assert git(remote, "rev-parse", "exp/2") == git(first.root, "rev-parse", "exp/2")
+    assert set((tmp_path / "ssh.log").read_text().split()) == {"ada@example.org"}
 
 
 def test_a_remote_that_is_not_there(first: GitLedger) -> None:
