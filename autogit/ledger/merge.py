@@ -56,9 +56,13 @@ class Merge:
 
     def _moves(self) -> list[Move]:
         main, self.beaten = self._main()
-        # Two steps: the merged notes have to be in place before single records in them change.
+        # In steps: each builds on the notes as the one before has left them.
         self._repository.refs.move([*map(self._notes, notes.ALL), *self._shelves(), *self._archives()])
-        return [*self._verdicts(), *self._tags(), *main]
+        for record in self.beaten:
+            self._repository.refs.move(self._superseded(record))
+        for ref, commit in self._repository.refs.list(BRANCHES).items():
+            self._repository.refs.move(self._still_open(ref.removeprefix(BRANCHES), commit))
+        return [*self._tags(), *main]
 
     def _notes(self, ref: str) -> Move:
         join = note.join if ref == notes.RECORDS else attachments.join
@@ -103,32 +107,27 @@ class Merge:
         merged = self._commit(repository.tree(theirs), ours, theirs, "Take up the main of another lab")
         return [Move(branch, ours, merged)], beaten
 
-    def _verdicts(self) -> list[Move]:
-        """Records that follow from where `main` goes, and from what is open here."""
-        annotated, moves = self._repository.notes, []
-        for record in self.beaten:
-            reason = f"beat an older main ({record.reason}); main moved on another machine"
-            record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason, closed=_now())
-            moves.append(annotated.set_record(record.trial.commit, record.id, record))
-            moves += [m for m in ending(self._repository, record) if m.ref == DEAD + record.id]
-        for ref, commit in self._repository.refs.list(BRANCHES).items():
-            # Opened again here since the other side heard of its verdict: open it is.
-            id = ref.removeprefix(BRANCHES)
-            if any(record.id == id for record in annotated.on(commit)):
-                moves.append(annotated.set_record(commit, id, None))
-        return moves
+    def _superseded(self, record: Record) -> list[Move]:
+        reason = f"beat an older main ({record.reason}); main moved on another machine"
+        record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason, closed=_now())
+        withdrawn = self._repository.notes.set_record(record.trial.commit, record.id, record)
+        return [withdrawn, *(move for move in ending(self._repository, record) if move.ref == DEAD + record.id)]
+
+    def _still_open(self, id: str, commit: str) -> list[Move]:
+        """A trial that was opened again here, after the other side had heard of its verdict."""
+        annotated = self._repository.notes
+        closed = any(record.id == id for record in annotated.on(commit))
+        return [annotated.set_record(commit, id, None)] if closed else []
 
     def _tags(self) -> list[Move]:
         """Tags of closed trials. A dead one's epitaph stays as it is here; one that lives after all loses it."""
         if not self._trials:
             return []
         refs, there = self._repository.refs, self._there
-        here, records = refs.list(TAGS, DEAD, BRANCHES), self._repository.notes.records()
-        moves, beaten = [], {record.id for record in self.beaten}
+        here, records = refs.list(TAGS, DEAD), self._repository.notes.records()
+        moves = []
         for record in records:
             tag, dead = TAGS + record.id, DEAD + record.id
-            if BRANCHES + record.id in here or record.id in beaten:
-                continue
             moves.append(Move(tag, here.get(tag), here.get(tag) or there.get(tag)))
             epitaph = (here.get(dead) or there.get(dead)) if record.verdict.dead else None
             moves.append(Move(dead, here.get(dead), epitaph))

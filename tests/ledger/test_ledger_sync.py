@@ -84,20 +84,24 @@ def test_an_accepted_trial_of_the_other_side_moves_main_here(first: GitLedger, s
 
 
 def test_main_moved_on_both_sides(first: GitLedger, second: GitLedger) -> None:
-    ours, theirs = propose(first, "learning_rate = 0.3\n"), propose(second, "learning_rate = 0.4\n")
-    first.close(verdict(ours, Verdict.ACCEPTED), "log", [])
+    ours = []
+    for rate in (0.3, 0.35):
+        ours.append(propose(first, f"learning_rate = {rate}\n"))
+        first.close(verdict(ours[-1], Verdict.ACCEPTED), "log", [])
+    theirs = propose(second, "learning_rate = 0.4\n")
     second.close(verdict(theirs, Verdict.ACCEPTED), "log", [])
     second.sync("origin")
     before = first.main()
     synced = first.sync("origin")
-    assert synced.again == (ours.id,)
-    assert first.record(ours.id).verdict is Verdict.SUPERSEDED
+    assert synced.again == tuple(trial.id for trial in ours)
+    assert {first.record(trial.id).verdict for trial in ours} == {Verdict.SUPERSEDED}
     assert first.read(first.main(), "train.py") == b"learning_rate = 0.4\n"
     assert (first.root / "train.py").read_text() == "learning_rate = 0.4\n"
+    assert staged(first.root) == ""
     check(first, Before(before))
     second.sync("origin")
     assert second.main() == first.main()
-    assert second.record(ours.id).verdict is Verdict.SUPERSEDED
+    assert {second.record(trial.id).verdict for trial in ours} == {Verdict.SUPERSEDED}
     check(second, Before(theirs.commit))
 
 
