@@ -138,6 +138,45 @@ def test_machine_settings_change_nothing(
     assert not (repository / "hooked").exists() and not (repository / ".git" / "hooked").exists()
 
 
+def test_files_with_the_persons_line_endings_follow(ledger: GitLedger, repository: Path) -> None:
+    git(repository, "config", "core.autocrlf", "true")
+    (repository / "train.py").unlink()
+    git(repository, "checkout", "--", "train.py")
+    assert b"\r\n" in (repository / "train.py").read_bytes()
+    assert accept(ledger, "learning_rate = 0.2\nsteps = 3\n") == []
+    assert (repository / "train.py").read_bytes() == b"learning_rate = 0.2\r\nsteps = 3\r\n"
+    assert git(repository, "status", "--porcelain", "train.py") == "" and staged(repository) == ""
+    assert ledger.read(ledger.main(), "train.py") == b"learning_rate = 0.2\nsteps = 3\n"
+
+
+ODD = ["a b.py", "-rf.py", "quote\"'.py", "new\nline.py", "\u00e9\u65e5.py", "x/--.py", ":(top).py", "*.py", "tab\t.py",
+       os.fsdecode(b"\xff.py")]  # fmt: skip
+
+
+def test_odd_paths_are_read_changed_followed_and_taken_back(ledger: GitLedger, repository: Path) -> None:
+    (repository / "x").mkdir()
+    for name in ODD:
+        (repository / name).write_text("a = 1\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "Odd")
+    assert set(ledger.files(ledger.main())) == {"train.py", *ODD}
+    trial = ledger.open(Proposal(ledger.main(), "", "Odd", "hand", "odd"), dict.fromkeys(ODD, b"a = 2\n"))
+    assert all((ledger.checkout(trial.commit, 0) / name).read_text() == "a = 2\n" for name in ODD)
+    (repository / ODD[1]).write_text("mine\n")
+    (word,) = ledger.close(verdict(trial, Verdict.ACCEPTED), "log", [])
+    assert ODD[1] in word and (repository / ODD[0]).read_text() == "a = 1\n" and staged(repository) == ""
+    git(repository, "checkout", "--", ".")
+    new = ledger.open(Proposal(ledger.main(), "", "Odd", "hand", "odd"), dict.fromkeys(ODD, b"a = 3\n"))
+    assert ledger.close(verdict(new, Verdict.ACCEPTED), "log", []) == []
+    assert all((repository / name).read_text() == "a = 3\n" for name in ODD)
+    assert git(repository, "status", "--porcelain") == ""
+    assert ledger.revert(new.id, ledger.main()) == ledger.difference(new.commit, trial.commit)
+    gone = ledger.open(Proposal(ledger.main(), "", "Odd", "hand", "odd"), dict.fromkeys(ODD))
+    assert ledger.close(verdict(gone, Verdict.ACCEPTED), "log", []) == []
+    assert not any((repository / name).exists() for name in ODD)
+    check(ledger)
+
+
 def test_git_variables_of_the_caller_point_nowhere(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_WORK_TREE", "/nowhere")
