@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def init(context: click.Context, folder: Path | None, template: str | None, as_j
         if as_json:
             echo_json({"folder": str(folder)})
         else:
-            click.echo(f"{folder} is a workspace now; next: cd {folder} && autogit loop")
+            click.echo(f"{folder} is a workspace now; next: cd {shlex.quote(str(folder))} && autogit loop")
         return
     from autogit.survey import survey
     from autogit.survey.draft import draft

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
 import time
@@ -153,7 +154,7 @@ class Lines:
             print_(wrapped(f"{record.trial.title}: {record.reason}", f"  {record.trial.ref:<8} "))
         if cost := spent(lab.trials()):
             print_(cost)
-        where = lab.ledger.root
+        where = shlex.quote(str(lab.ledger.root))
         print_(f"next: cd {where} && git log --notes; git tag -n -l 'dead/*'; autogit log; autogit show {best.id}")
 
 

@@ -24,9 +24,9 @@ SHELVES = "refs/autogit/"
 
 
 class Join(Protocol):
-    """Makes one tree of two."""
+    """Makes one tree of two that were `base` once."""
 
-    def __call__(self, ours: str, theirs: str) -> str | None: ...
+    def __call__(self, ours: str, theirs: str, base: str | None) -> str | None: ...
 
 
 class Merge:
@@ -66,14 +66,20 @@ class Merge:
 
     def _notes(self, ref: str) -> Move:
         join = note.join if ref == notes.RECORDS else attachments.join
-        return self._joined(ref, "Merge the notes of another lab", lambda ours, theirs: notes.merge(
+        words = "Merge the notes of another lab"
+        return self._joined(ref, words, lambda ours, theirs, base: notes.merge(
             self._repository.store, ours, theirs, join))  # fmt: skip
 
     def _shelves(self) -> list[Move]:
-        store = self._repository.store
         refs = [ref for ref in self._there if ref.startswith(SHELVES) and not ref.startswith(ARCHIVE)]
-        return [self._joined(ref, "Merge another lab's texts", lambda ours, theirs: edit(
-            store, None, {**dict(walk(store, theirs)), **dict(walk(store, ours))})) for ref in refs]  # fmt: skip
+        return [self._joined(ref, "Merge another lab's texts", self._texts) for ref in refs]
+
+    def _texts(self, ours: str, theirs: str, base: str | None) -> str | None:
+        """What a lab has put on a shelf, or taken down, since the other heard of it."""
+        store = self._repository.store
+        before, mine, other = (dict(walk(store, tree)) if tree else {} for tree in (base, ours, theirs))
+        names = before.keys() | mine.keys() | other.keys()
+        return edit(store, None, {n: other.get(n) if mine.get(n) == before.get(n) else mine.get(n) for n in names})
 
     def _archives(self) -> list[Move]:
         """What others have put away. Nobody but its owner ever changes or removes that."""
@@ -139,7 +145,9 @@ class Merge:
             return Move(ref, ours, ours or theirs)
         if self._contains(theirs, ours):
             return Move(ref, ours, theirs)
-        tree = join(self._repository.tree(ours), self._repository.tree(theirs))
+        common = self._repository.git.run("merge-base", ours, theirs, ok=(0, 1)).decode().strip()
+        base = self._repository.tree(common) if common else None
+        tree = join(self._repository.tree(ours), self._repository.tree(theirs), base)
         return Move(ref, ours, self._commit(tree, ours, theirs, words))
 
     def _commit(self, tree: str | None, ours: str, theirs: str, words: str) -> str:

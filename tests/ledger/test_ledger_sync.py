@@ -72,6 +72,18 @@ def test_both_work_at_once_and_nothing_is_lost_or_doubled(first: GitLedger, seco
     check(first)
 
 
+def test_texts_that_one_lab_has_taken_down_do_not_come_back(first: GitLedger, second: GitLedger) -> None:
+    for name in ("stays", "goes"):
+        first.keep_text("shelf", name, name)
+    first.sync("origin")
+    second.sync("origin")
+    first.keep_text("shelf", "goes", None)
+    second.keep_text("shelf", "new", "theirs")
+    for ledger in (second, first, second):
+        ledger.sync("origin")
+    assert first.texts("shelf") == second.texts("shelf") == {"stays": "stays", "new": "theirs"}
+
+
 def test_an_accepted_trial_of_the_other_side_moves_main_here(first: GitLedger, second: GitLedger) -> None:
     trial = propose(second)
     second.close(verdict(trial, Verdict.ACCEPTED), "log", [])
