@@ -21,6 +21,9 @@ from statistics import median
 
 from autogit.configfile import load
 from autogit.ledger import GitLedger
+from autogit.ledger.objects import ObjectStore
+from autogit.ledger.program import Git
+from autogit.ledger.tree import format_tree, parse_tree
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
 
 CURVE = Curve(1, "loss", tuple(range(0, 400, 10)), tuple(4.0 / (1 + i) for i in range(40)))
@@ -50,6 +53,7 @@ def main() -> None:
         ratio = median(per_trial[options.trials]) / median(per_trial[10])
         print(f"  {options.trials} trials against 10: {ratio:.2f} times")
         read(large, options.trials)
+        gitpython(large)
         porcelain(Path(name, "porcelain"), options.repeat)
         dvc(Path(name, "dvc"))
 
@@ -115,6 +119,34 @@ def read(folder: Path, count: int) -> None:
     print(f"clone with notes: {seconds:.1f} s, {len(theirs.records())} records in it")
     theirs.close_processes()
     ledger.close_processes()
+
+
+def gitpython(folder: Path) -> None:
+    """The same reading through the library, which asks git for one object at a time."""
+    try:
+        import git as library
+        from git.objects.fun import tree_entries_from_data, tree_to_stream
+    except ImportError:
+        print("GitPython: left out, it is not installed (pip install gitpython)")
+        return
+    listed = subprocess.run(
+        ["git", "notes", "list"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.split()[:2000:2]  # fmt: skip
+    repository = library.Repo(folder)
+    single = timed(lambda: [repository.odb.stream(bytes.fromhex(id)).read() for id in listed])
+    store = ObjectStore(Git(folder / ".git"))
+    together = timed(lambda: list(store.find_all(listed)))
+    root = subprocess.run(
+        ["git", "rev-parse", "refs/notes/commits^{tree}"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    body = store.read(root.stdout.strip(), "tree")
+    rounds = range(100)
+    theirs = timed(lambda: [tree_to_stream(tree_entries_from_data(body), lambda line: None) for _ in rounds])
+    ours = timed(lambda: [format_tree(parse_tree(body)) for _ in rounds])
+    print(f"{len(listed)} notes read through GitPython: {1e3 * single:.0f} ms, at once here: {1e3 * together:.0f} ms")
+    entries = len(parse_tree(body))
+    print(f"a tree of {entries} entries read and written by GitPython: {10 * theirs:.2f} ms, here: {10 * ours:.2f} ms")
+    store.close()
 
 
 def porcelain(folder: Path, repeat: int) -> None:

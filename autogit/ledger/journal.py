@@ -10,8 +10,10 @@ from typing import Any
 class Journal:
     """One such note. Written and cleared only under the write lock: where it is found under it, its writer is dead."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lost: Any = None) -> None:
+        """`lost`: what is read where a power cut has left the file and taken its content."""
         self._path = path
+        self._lost = lost
 
     def note(self, facts: Any) -> None:
         """Writes it whole or not at all; `facts` is anything that JSON holds."""
@@ -25,6 +27,8 @@ class Journal:
             return json.loads(self._path.read_text())
         except FileNotFoundError:
             return None
+        except ValueError:
+            return self._lost
 
     def clear(self) -> None:
         """It is done."""

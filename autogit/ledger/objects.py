@@ -97,9 +97,16 @@ class ObjectStore:
                 raise WorkspaceError(f"cannot write to {self._folder}: {error.strerror}; nothing was changed") from None
             self._new.clear()
 
+    def sync(self, files: Iterable[Path]) -> None:
+        """Waits until other files of the repository are on the disk too, those that are there."""
+        opened = [os.open(file, os.O_RDONLY) for file in files if file.is_file()]
+        list(self._syncers.map(os.fsync, opened))
+        for file in opened:
+            os.close(file)
+
     def _write(self, objects: list[Object]) -> None:
         # All are written before the first is synced, and then side by side, so that the file system serves them with
-        # few flushes of the disk. The renames need no sync: a journal keeps the order, and git syncs the refs.
+        # few flushes of the disk. The renames need no sync: a journal keeps the order, and the refs are synced later.
         written: list[tuple[int, str, Path]] = []
         for item in objects:
             place = self._folder / item.id[:2] / item.id[2:]

@@ -43,7 +43,8 @@ class GitFailedError(WorkspaceError):
     """A git command failed; `stderr` is what it said."""
 
     def __init__(self, arguments: Sequence[str], stderr: str) -> None:
-        super().__init__(f"git {' '.join(arguments[:2])} failed: {stderr.strip() or 'no message'}")
+        words = [word for word in arguments if word != "-c" and "=" not in word]
+        super().__init__(f"git {' '.join(words[:2])} failed: {stderr.strip() or 'no message'}")
         self.stderr = stderr
 
 

@@ -47,7 +47,7 @@ class Refs:
         self._git = git
         self._store = store
         self._lock = lock
-        self._intent = Journal(lock.path.with_name("transaction.json"))
+        self._intent = Journal(lock.path.with_name("transaction.json"), lost=[EVERY])
         self._trace = trace
 
     def get(self, ref: str) -> str | None:
@@ -75,6 +75,7 @@ class Refs:
             self._intent.note([move.ref for move in moves])
             self._trace("intent written")
             self._transact(moves)
+            self._store.sync(self._git.directory / move.ref for move in moves if move.new)
             self._trace("refs moved")
             self._intent.clear()
             self._trace("intent removed")
@@ -111,7 +112,9 @@ class Refs:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                self._git.run("update-ref", "-z", "--stdin", input=script, pass_fds=[self._lock.descriptor])
+                # Each file's content is handed to the disk before its name; that it is there is waited for once.
+                self._git.run("-c", "core.fsyncMethod=writeout-only", "update-ref", "-z", "--stdin", input=script,
+                              pass_fds=[self._lock.descriptor])  # fmt: skip
                 return
             except GitFailedError as error:
                 if any(self.get(move.ref) != move.old for move in moves):
