@@ -46,3 +46,5 @@ def gc(context: click.Context, keep: int | None, as_json: bool) -> None:
         echo_json({"dropped": dropped})
         return
     click.echo("packed" if keep is None else f"packed; the logs and curves of {dropped} dead trials dropped")
+    if dropped:
+        click.echo("  git frees their space some weeks from now, or at once with: git gc --prune=now")

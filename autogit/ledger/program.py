@@ -25,6 +25,8 @@ _NEUTRAL = {
     "core.eol": "lf",
     "core.fsync": "committed,reference",
     "core.fsmonitor": "false",
+    # Notes are a history of their own; a reflog would keep every version of a log that was dropped.
+    "core.logAllRefUpdates": "false",
     "core.sparseCheckout": "false",
     "core.splitIndex": "false",
     "core.untrackedCache": "false",
@@ -43,7 +45,7 @@ class GitFailedError(WorkspaceError):
     """A git command failed; `stderr` is what it said."""
 
     def __init__(self, arguments: Sequence[str], stderr: str) -> None:
-        words = [word for word in arguments if word != "-c" and "=" not in word]
+        words = [word for word in arguments if not word.startswith("-") and "=" not in word]
         super().__init__(f"git {' '.join(words[:2])} failed: {stderr.strip() or 'no message'}")
         self.stderr = stderr
 

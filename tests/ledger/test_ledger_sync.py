@@ -280,9 +280,13 @@ def test_plain_fetches_bring_notes_beside_ours(second: GitLedger, first: GitLedg
 def test_old_logs_go_when_the_person_asks(first: GitLedger) -> None:
     for _ in range(3):
         first.close(verdict(propose(first)), "log", [])
+    log = git(first.root, "notes", "--ref=autogit/logs", "list", "exp/1")
     assert first.gc(keep=2) == 2
     assert [first.log(str(n)) for n in range(5)] == ["step 1 loss 1.0\n", "", "", "log", "log"]
     assert len(first.records()) == 5
     assert git(first.root, "count-objects").startswith("0 objects")
     assert not list((first.root / ".git" / "refs" / "tags").rglob("*[0-9]"))
+    git(first.root, "gc", "-q", "--prune=now")
+    assert log not in git(first.root, "cat-file", "--batch-all-objects", "--batch-check")
     assert open_lab(first.root).records() == first.records()
+    check(first, logs=False)
