@@ -76,7 +76,7 @@ class Annotations:
         after = change(before)
         if after == before:
             return Move(ref, old, old)
-        return self._moved(ref, old, root, notes.put(self._store, root, commit, after), message)
+        return self._moved(ref, old, root, notes.put(self._store, root, {commit: after}), message)
 
     def _moved(self, ref: str, old: str | None, root: str | None, new: str | None, message: str) -> Move:
         tree = new or self._store.add_tree({})

@@ -127,9 +127,8 @@ class Archive:
     def _words(self, commit: str) -> str | None:
         """The notes without the records: a commit on top, or None where nothing is left."""
         store, before = self._repository.store, self._repository.tree(commit)
-        root: str | None = before
-        for target in notes.blobs(store, before):
-            root = notes.put(store, root, target, note.words(notes.get(store, before, target)))
+        words = {target: note.words(notes.get(store, before, target)) for target in notes.blobs(store, before)}
+        root = notes.put(store, before, words)
         if root is None:
             return None
         return commit if root == before else commits.add(store, root, [commit], "Put the lab away\n")

@@ -37,11 +37,12 @@ class Housekeeping:
         store, old = self._repository.store, self._repository.refs.get(ref)
         if old is None:
             return []
-        root: str | None = self._repository.tree(old)
+        tree = self._repository.tree(old)
+        kept: dict[str, attachments.Parts] = {}
         for record in records:
             commit = record.trial.commit
-            parts = attachments.parse(notes.get(store, root, commit))
-            if parts.pop(record.id, None) is not None:
-                root = notes.put(store, root, commit, attachments.format(parts))
+            parts = kept.setdefault(commit, attachments.parse(notes.get(store, tree, commit)))
+            parts.pop(record.id, None)
+        root = notes.put(store, tree, {commit: attachments.format(parts) for commit, parts in kept.items()})
         new = commits.add(store, root or store.add_tree({}), [], f"Forget {len(records)} logs\n")
         return [Move(ref, old, new)]

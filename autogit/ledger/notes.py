@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from autogit.ledger.objects import ObjectStore
@@ -30,14 +30,16 @@ def get(store: ObjectStore, root: str | None, commit: str) -> str:
     return "\n\n".join(decode(store.read(id, "blob")) for _, id in found)
 
 
-def put(store: ObjectStore, root: str | None, commit: str, text: str) -> str | None:
-    """The notes tree with `text` on a commit; an empty text takes the note away. Reads only the way to it."""
-    name = commit.encode()
-    found = [path for path, _ in _places(store, root, name)] if root else []
-    # Git reads any fan-out, also a mixed one. One level keeps each tree small up to some ten thousand notes.
-    place = found[0] if found else name[:2] + b"/" + name[2:]
-    changes: dict[bytes, Entry | None] = dict.fromkeys(found)
-    changes[place] = Entry(FILE, store.add("blob", text.encode())) if text else None
+def put(store: ObjectStore, root: str | None, texts: Mapping[str, str]) -> str | None:
+    """The notes tree with texts on commits; an empty one takes the note away. Reads only the way to each."""
+    changes: dict[bytes, Entry | None] = {}
+    for commit, text in texts.items():
+        name = commit.encode()
+        found = [path for path, _ in _places(store, root, name)] if root else []
+        # Git reads any fan-out, also a mixed one. One level keeps each tree small up to some ten thousand notes.
+        place = found[0] if found else name[:2] + b"/" + name[2:]
+        changes |= dict.fromkeys(found)
+        changes[place] = Entry(FILE, store.add("blob", text.encode())) if text else None
     return edit(store, root, changes)
 
 
@@ -52,10 +54,8 @@ def blobs(store: ObjectStore, root: str | None) -> dict[str, list[str]]:
 def merge(store: ObjectStore, ours: str | None, theirs: str | None, join: Merge) -> str | None:
     """A notes tree with the notes of both; where both have a note on one commit and it differs, `join` decides."""
     mine, other = blobs(store, ours), blobs(store, theirs)
-    for commit in other:
-        if mine.get(commit) != other[commit]:
-            ours = put(store, ours, commit, join(get(store, ours, commit), get(store, theirs, commit)))
-    return ours
+    differ = [commit for commit in other if mine.get(commit) != other[commit]]
+    return put(store, ours, {c: join(get(store, ours, c), get(store, theirs, c)) for c in differ}) if differ else ours
 
 
 def decode(body: bytes) -> str:

@@ -12,17 +12,22 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from autogit.errors import WorkspaceError
 from autogit.ledger.program import Git, neutral
 from autogit.ledger.tree import Tree, format_tree, parse_tree
 
+T = TypeVar("T")
 _REMEMBERED = 4096
 """Trees and commits kept in memory: those of the last trials, and the upper trees of the notes."""
 _BATCH = 1000
 """Requests in flight: 50 bytes each, so that they fit a pipe's 64 KiB and neither side can wait for the other."""
+
+_OPEN = 64
+"""Files that are open at once: a process may have 1,024, and others may want some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +97,19 @@ class ObjectStore:
         """Writes and syncs what is new. Raises WorkspaceError where the disk does not take it."""
         with self._turn:
             try:
-                self._write(list(self._new.values()))
+                for some in batched(self._new.values()):
+                    self._write(some)
             except OSError as error:
                 raise WorkspaceError(f"cannot write to {self._folder}: {error.strerror}; nothing was changed") from None
             self._new.clear()
 
     def sync(self, files: Iterable[Path]) -> None:
         """Waits until other files of the repository are on the disk too, those that are there."""
-        opened = [os.open(file, os.O_RDONLY) for file in files if file.is_file()]
-        list(self._syncers.map(os.fsync, opened))
-        for file in opened:
-            os.close(file)
+        for some in batched(file for file in files if file.is_file()):
+            opened = [os.open(file, os.O_RDONLY) for file in some]
+            list(self._syncers.map(os.fsync, opened))
+            for descriptor in opened:
+                os.close(descriptor)
 
     def _write(self, objects: list[Object]) -> None:
         # All are written before the first is synced, and then side by side, so that the file system serves them with
@@ -175,3 +182,10 @@ class ObjectStore:
         body = stdout.read(int(words[2]))
         stdout.read(1)
         return Object(words[0].decode(), words[1].decode(), body)
+
+
+def batched(things: Iterable[T]) -> Iterator[list[T]]:
+    """As many at a time as may be open at once."""
+    left = iter(things)
+    while some := list(islice(left, _OPEN)):
+        yield some

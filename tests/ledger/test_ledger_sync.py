@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,21 @@ def test_an_accepted_trial_of_the_other_side_moves_main_here(first: GitLedger, s
     assert first.main() == trial.commit
     assert (first.root / "train.py").read_text() == "learning_rate = 0.2\n"
     assert staged(first.root) == ""
+    check(first)
+
+
+def test_more_news_than_files_may_be_open(first: GitLedger, second: GitLedger) -> None:
+    for ledger in (first, second):
+        for number in range(35):
+            ledger.close(verdict(propose(ledger, f"a = {number}\n")), "log", [])
+    second.sync("origin")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, limit[1]))
+    try:
+        first.sync("origin")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert len(first.records()) == 72
     check(first)
 
 
