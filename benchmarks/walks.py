@@ -48,7 +48,7 @@ def read(paths: Sequence[Path]) -> Table:
             seed, final, total, steps, values = found
             table[str(run["key"])].append(FullRun(seed, final, total, tuple(steps), tuple(values)))  # type: ignore[arg-type]
     seeds = sorted(run.seed for run in table[START])
-    by_seed = {key: {run.seed: run for run in found} for key, found in table.items()}
+    by_seed = {key: {run.seed: run for run in found} for key, found in sorted(table.items())}
     return {key: [runs[seed] for seed in seeds] for key, runs in by_seed.items() if runs.keys() >= set(seeds)}
 
 
