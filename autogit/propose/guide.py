@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import optuna
 
 LEAST = 8
-"""Samples with a metric below which a model knows less than chance."""
+"""Samples that tell something, a metric or how far behind they were stopped, below which a model knows nothing."""
+MEASURED = 4
+"""How many of them have to have a metric."""
 BEST = 30
 """Samples before the latest WINDOW that a model is also made of."""
 
@@ -32,7 +34,7 @@ def suggestions(
 
     Nothing where there are fewer than LEAST samples to learn from.
     """
-    if sum(sample.value is not None for sample in samples) < LEAST:
+    if not _enough(samples):
         return
     import optuna
 
@@ -58,7 +60,7 @@ def importance(found: Found, samples: Sequence[Sample], direction: str) -> dict[
 
     PED-ANOVA: Watanabe et al., 2023. Empty where there are fewer than LEAST samples to learn from.
     """
-    if sum(sample.value is not None for sample in samples) < LEAST:
+    if not _enough(samples):
         return {}
     import optuna
 
@@ -68,6 +70,11 @@ def importance(found: Found, samples: Sequence[Sample], direction: str) -> dict[
         warnings.simplefilter("ignore")
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def _enough(samples: Sequence[Sample]) -> bool:
+    measured = sum(sample.value is not None for sample in samples)
+    return measured >= MEASURED and measured + sum(sample.reached is not None for sample in samples) >= LEAST
 
 
 def informative(samples: Sequence[Sample], direction: str) -> list[Sample]:

@@ -62,6 +62,18 @@ def test_too_few_trials_tell_nothing() -> None:
     assert parameter_importance(searched(3).context()) == {}
 
 
+def test_what_was_stopped_early_helps_to_begin_with() -> None:
+    bench = searched(3)
+    for rate in (0.05, 0.06, 0.07, 0.08):
+        setting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": rate})
+        bench.close(setting, None, Verdict.PRUNED)
+    curves = {str(number): (Curve(1, "loss", (10, 20), (5.0, 4.0)),) for number in range(4, 8)}
+    search = Search.of(bench.context(revisions=NoRevisions(bench.diffs, curves)))
+    assert next(suggestions(search.found, search.samples, (), "min", 1), None) is not None
+    blind = Search.of(bench.context())
+    assert next(suggestions(blind.found, blind.samples, (), "min", 1), None) is None, "nobody knows how far they came"
+
+
 def test_what_decides_is_important() -> None:
     shares = parameter_importance(searched(40).context())
     assert next(iter(shares)) == "learning_rate"
