@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -68,7 +69,9 @@ def _unknown(source: str, where: str, key: str, value: object, known: Mapping[st
     nearest = difflib.get_close_matches(key, known, n=1)
     hint = f'did you mean "{_join(where, nearest[0])}"? ' if nearest else ""
     place = f"[{where}]" if where else "the top level"
-    return f"{source}: {_join(where, key)} = {_show(value)}: unknown key; {hint}{place} takes {', '.join(known)}"
+    # What somebody writes down as a key or a password is not repeated on a screen or in a log.
+    shown = "..." if re.search("key|token|secret|password", key, re.IGNORECASE) else _show(value)
+    return f"{source}: {_join(where, key)} = {shown}: unknown key; {hint}{place} takes {', '.join(known)}"
 
 
 def _convert(kind: Any, value: Any, key: str, source: str) -> Any:

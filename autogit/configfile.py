@@ -8,9 +8,10 @@ import string
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from autogit.binding import bind, wrong
-from autogit.config import FILENAME, Config
+from autogit.config import FILENAME, Config, Llm
 from autogit.errors import ConfigError
 
 
@@ -111,3 +112,21 @@ def _check(config: Config, source: str) -> None:
         )
     if config.budget.flops and not config.budget.command:
         raise wrong(source, "budget.flops", config.budget.flops, "budget.command beside it, which prints the steps")
+    for model in config.llm:
+        _check_secrets(model, source)
+
+
+def _check_secrets(model: Llm, source: str) -> None:
+    """This text is kept in git: no key may stand in it. What is wrong is not repeated, it may be one."""
+    url = urlsplit(model.base_url)
+    plain = url.scheme in ("http", "https") and url.hostname and not ("@" in url.netloc or url.query or url.fragment)
+    if model.base_url and not plain:
+        raise ConfigError(
+            f'{source}: llm.base_url of {model.model}: expected a server such as "http://localhost:8000/v1", without a'
+            " user, a password or a query; a key belongs into the environment variable that llm.api_key_env names"
+        )
+    if not re.fullmatch(r"([A-Za-z_]\w*)?", model.api_key_env):
+        raise ConfigError(
+            f"{source}: llm.api_key_env of {model.model}: expected the name of an environment variable, such as"
+            ' "OPENAI_API_KEY"; the key itself belongs into that variable'
+        )

@@ -108,3 +108,20 @@ def test_the_hash_is_of_the_text(tmp_path: Path) -> None:
     path.write_text(FIVE_LINES + "# another word\n")
     assert configfile.load(path).hash != first.hash
     assert len(first.hash) == 12
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'api_key = "sk-SECRET"',
+        'api_key_env = "sk-SECRET"',
+        'base_url = "https://me:sk-SECRET@example.org/v1"',
+        'base_url = "https://example.org/v1?key=sk-SECRET"',
+        'base_url = "sk-SECRET"',
+    ],
+)
+def test_a_key_in_the_file_is_refused_and_not_repeated(line: str) -> None:
+    """The file's text is kept in git, and what is wrong with it is printed and logged."""
+    with pytest.raises(ConfigError) as caught:
+        configfile.parse(f'{FIVE_LINES}[llm]\nmodel = "m"\n{line}\n')
+    assert "llm." in str(caught.value) and "SECRET" not in str(caught.value)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.face import duration, echo_json, json_option, megabytes, metric_name, number, open_lab, percent
+from autogit.cli.face import (
+    duration, echo_json, json_option, megabytes, metric_name, number, open_lab, percent, spent,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -24,7 +26,7 @@ PATIENCE = 20.0
 @json_option
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
-    """Show what is being tried, since when, the loss so far, the best, the noise and the disk that is used."""
+    """Show what is being tried, since when, the loss so far, the best, the noise, disk and money used, waiting ideas."""
     from autogit.live import read_live
 
     lab = open_lab(context)
@@ -108,8 +110,9 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
 def _facts(lab: Lab) -> dict[str, Any]:
     from autogit.checkpoints import size
     from autogit.evaluate.noise import noise
+    from autogit.spending import spending
 
-    best = lab.best()
+    best, paid = lab.best(), spending(lab.trials())
     measured = noise(lab.trials(), lambda metrics: metrics.get(lab.config.metric.name))
     return {
         "best": None if best is None else best.id,
@@ -120,4 +123,7 @@ def _facts(lab: Lab) -> dict[str, Any]:
         "open": len(lab.ledger.unfinished()),
         "noise": None if measured is None else measured.sd,
         "disk_bytes": size(lab.ledger.private),
+        "cost": None if paid is None else paid.usage.cost,
+        "cost_per_accepted": None if paid is None else paid.cost_per_accepted,
+        "ideas": [each.text for each in lab.ideas()],
     }

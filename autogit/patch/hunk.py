@@ -86,6 +86,18 @@ class Hunk:
         return "\n".join(f"{line.sign}{line.text}" for line in self.lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A header with numbers and all that stands below it up to the next one, bare `@@` lines aside.
+
+    Nothing is trimmed from it: what was read as context may not be, and what was not may be.
+    """
+
+    numbers: Numbers | None
+    """None for what stands above a file's first numbers."""
+    lines: tuple[Line, ...]
+
+
 class Kind(StrEnum):
     """What becomes of a file."""
 
@@ -102,6 +114,8 @@ class FilePatch:
     """What the path may be, the likeliest first: `a/` may be a prefix or a folder."""
     kind: Kind
     hunks: tuple[Hunk, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    """The changed lines of `hunks` once more, in the same order, among what the numbers claim about them."""
     whole: tuple[str, ...] | None = None
     """The complete new text, where that was given in place of hunks."""
     ordered: bool = True

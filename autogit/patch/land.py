@@ -89,7 +89,8 @@ def _by_path(patches: tuple[FilePatch, ...], read: Read, policy: Policy) -> dict
         if first is None:
             found[path] = patch
         elif first.kind is patch.kind is Kind.MODIFY and first.literal == patch.literal and patch.whole is None:
-            found[path] = replace(first, hunks=first.hunks + patch.hunks, ordered=False)
+            hunks, claims = first.hunks + patch.hunks, first.claims + patch.claims
+            found[path] = replace(first, hunks=hunks, claims=claims, ordered=False)
         else:
             raise PatchError(f"{path}: is changed twice in ways that do not go together")
     return found

@@ -3,6 +3,7 @@
 Three strengths, tried in this order: the same text; the same but for trailing blanks; the same but for one indentation
 that all lines have more or less of. Stated line numbers are not evidence, with one exception: where every number of a
 file's part holds (counts, old starts, new starts, and the text at them), the diff is undamaged and means what it says.
+Where they almost hold they are evidence against another place (doubt.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from autogit.errors import PatchError
+from autogit.patch.doubt import doubt
 from autogit.patch.hunk import FilePatch, Hunk, Line, Sign
 from autogit.patch.nearest import excerpt, nearest
 from autogit.patch.source import BOM, Fit, Source
@@ -34,7 +36,9 @@ def locate(patch: FilePatch, source: Source, path: str) -> tuple[Fit, ...]:
                 f"{path}: hunk {n} of {len(hunks)} fits {len(fits)} places (lines {lines}); give more lines around it",
                 f"{hunk}\n\n" + "\n\n".join(excerpt(source.lines, fit.start, fit.stop) for fit in fits[:3]),
             )
-    return tuple(fits[0] for fits in places)
+    found = tuple(fits[0] for fits in places)
+    doubt(patch.claims, found, source.lines, path)
+    return found
 
 
 def _as_stated(hunks: Sequence[Hunk], source: Source) -> tuple[Fit, ...]:

@@ -14,11 +14,13 @@ from autogit.errors import PatchError
 from autogit.patch.body import Row, hunk_header, hunk_lines, rows, trimmed
 from autogit.patch.header import Header, envelope, git_names, named_pair
 from autogit.patch.header import name as header_name
-from autogit.patch.hunk import FilePatch, Hunk, Kind, Line
+from autogit.patch.hunk import Claim, FilePatch, Hunk, Kind, Line, Numbers
 
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})(.*)")
 _STRAY = re.compile(r"[+-](?! \S|-|>|\+\+)|\\ No newline")
-"""Like a changed line, unlike an item of a list in prose."""
+"""Like a changed line, unlike an item of a list, a rule, an arrow or an option in prose."""
+_RULE = re.compile(r"[+-] \S.*|[-+=|>. ]*")
+"""What even a diff that lacks lines may be followed by: items of a list, rules, borders of a table."""
 _VERSION = re.compile(r"\d+\.\d+[\w.() -]*$")
 
 
@@ -37,6 +39,7 @@ class _Draft:
     header: Header
     crlf_header: bool
     hunks: list[Hunk]
+    claims: list[Claim]
     headings: tuple[str, ...] = ()
     """Of hunk headers that have no line below them yet."""
 
@@ -53,8 +56,7 @@ class _Reader:
         while self.at < len(self.rows):
             if not (self._fence_line() or self._file_header() or self._extended() or self._hunk()):
                 self._prose()
-        complete = self.file and self.file.hunks and self.file.hunks[-1].counted
-        if self.fence and self.drafts and not complete:
+        if self.fence and self.drafts and (self.file is None or self._lacking):
             raise PatchError("the text ends inside a code block: it was probably cut off; send the whole diff")
         return tuple(_finish(draft) for draft in self.drafts)
 
@@ -107,7 +109,7 @@ class _Reader:
         self.file.header.old, self.file.header.new = old, new
 
     def _start(self, header: Header, size: int) -> None:
-        self.file = _Draft(header, self.rows[self.at].crlf, [])
+        self.file = _Draft(header, self.rows[self.at].crlf, [], [])
         self.drafts.append(self.file)
         self.at += size
 
@@ -136,22 +138,38 @@ class _Reader:
         while self.at < len(self.rows) and not self._ends_hunk():
             self.at += 1
         body = self.rows[start : self.at]
+        if astray := next((row.text for row in body if self._own_header(row.text)), ""):
+            raise PatchError(f"a header stands in the middle of a hunk, without its other half: {astray[:80]}")
         headings = (*self.file.headings, *((heading,) if heading else ()))
         if not any(row.text.strip() for row in body):
             if numbers:
                 raise PatchError(f"line {self.at}: a hunk without lines: it was probably cut off; send the whole diff")
             self.file.headings = headings
             return True
-        body = trimmed(body)
-        self.file.hunks.append(Hunk(hunk_lines(body), numbers, headings))
+        self._claim(numbers, hunk_lines(body))
+        self.file.hunks.append(Hunk(hunk_lines(trimmed(body)), numbers, headings))
         self.file.headings = ()
         return True
+
+    def _own_header(self, text: str) -> bool:
+        """Whether a line that would add or remove something names the file that it stands in."""
+        header = self.file.header if self.file else Header()
+        return text.startswith(("--- ", "+++ ")) and header_name(text[4:]) in {header.old, header.new, *(header.git or ())}
+
+    def _claim(self, numbers: Numbers | None, lines: tuple[Line, ...]) -> None:
+        assert self.file is not None
+        claims = self.file.claims
+        if numbers or not claims:
+            claims.append(Claim(numbers, lines))
+        else:
+            claims[-1] = replace(claims[-1], lines=claims[-1].lines + lines)
 
     def _prose(self) -> None:
         text = self._text()
         if self._signature():
             self.file = None
-        if (self.file and text[:1] in ("+", "-")) or (self.drafts and _STRAY.match(text)):
+        stray = (text[:1] in ("+", "-") and not _RULE.fullmatch(text)) if self._lacking else False
+        if (self.file and text[:1] in ("+", "-")) or (self.drafts and (stray or _STRAY.match(text))):
             raise PatchError(
                 f"line {self.at + 1} looks like part of the diff but stands outside of every hunk: {text[:80]}"
             )
@@ -183,6 +201,12 @@ class _Reader:
         return self._closes(text) or self._signature()
 
     @property
+    def _lacking(self) -> bool:
+        """Whether lines of the last hunk may be missing, for all that its numbers say."""
+        hunks = self.drafts[-1].hunks if self.drafts else []
+        return not (hunks and hunks[-1].counted)
+
+    @property
     def _enveloped(self) -> bool:
         return self.file is not None and self.file.header.enveloped
 
@@ -204,6 +228,7 @@ def _finish(draft: _Draft) -> FilePatch:
         names,
         kind,
         tuple(_each_line(hunk, _with_ending) for hunk in hunks) if len(endings) == 2 else tuple(hunks),
+        tuple(draft.claims),
         ordered=starts == sorted(starts),
         literal=len(endings) == 2,
         crlf=endings == {True} and not draft.crlf_header,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from autogit.errors import PatchError
-from autogit.patch.hunk import Hunk, Sign
+from autogit.patch.hunk import Hunk, Line, Sign
 
 BOM = "\ufeff"
 
@@ -72,6 +72,24 @@ class Fit:
                 added.append((line.text, line.at_end))
         if added or at > low:
             yield Edit(low, at, tuple(added), self)
+
+    def changes(self) -> Iterator[tuple[Line, int]]:
+        """Each changed line in turn, with its index in the file, or that of the line it is put before."""
+        return ((line, at) for line, at in self._walk() if line.sign is not Sign.KEPT)
+
+    def kept(self) -> Iterator[int]:
+        """The file's lines that the hunk shows as context."""
+        return (at for line, at in self._walk() if line.sign is Sign.KEPT)
+
+    def removed(self) -> Iterator[int]:
+        """The file's lines that the hunk takes out."""
+        return (at for line, at in self._walk() if line.sign is Sign.REMOVED)
+
+    def _walk(self) -> Iterator[tuple[Line, int]]:
+        at = self.start
+        for line in self.hunk.lines:
+            yield line, at
+            at += line.sign is not Sign.ADDED
 
     @property
     def stop(self) -> int:

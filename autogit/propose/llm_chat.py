@@ -113,7 +113,7 @@ class Chat:
                 return Reply(text, received.finish == "length", refusal, usage)
             if problem.final or failed == self._patience.attempts:
                 tries = "" if problem.final else f" ({failed} tries)"
-                raise ProposerError(self.redacted(problem.reason) + tries)
+                raise ProposerError(problem.reason + tries)
             delay = self._patience.delay(failed) if problem.wait is None else problem.wait
             if self._cancel.wait(delay):
                 raise GivenUp(usage)
@@ -129,7 +129,7 @@ class Chat:
         try:
             self._cancellable(lambda: self._stream(messages, received), received)
         except (openai.OpenAIError, JSONDecodeError, TimeoutError) as error:
-            return failure(error, self._model)
+            return failure(error, self._model, self.redacted)
         if not received.finish:
             return Failure(f"{self._model.model}: the answer broke off", final=False)
         return None

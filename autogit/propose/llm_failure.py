@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -25,15 +26,15 @@ class Failure:
     """Seconds that the server asks to wait."""
 
 
-def failure(error: Exception, model: Llm) -> Failure:
-    """What an error of the openai library means for this model.
+def failure(error: Exception, model: Llm, redacted: Callable[[str], str]) -> Failure:
+    """What an error of the openai library means for this model. `redacted` takes the key out of a server's words.
 
     A message about the key never repeats what the server says of it, since servers quote parts of keys.
     """
     import openai
 
     name, server = model.model, server_name(model)
-    said = inline(str(error), 300)
+    said = inline(redacted(str(error)), 300)  # first redacted: a key that is cut off would not be found
     match error:
         case openai.AuthenticationError() | openai.PermissionDeniedError():
             hint = f"the key in ${model.api_key_env}" if model.api_key_env else "a call without a key (llm.api_key_env)"

@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Callable
 
-import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -195,7 +194,6 @@ noise_line = st.sampled_from(
 )
 
 
-@pytest.mark.xfail(reason="known gap: noise beside a blank or indented line can be read as context", strict=False)
 @given(versions(), st.lists(noise_line | lines, min_size=1, max_size=4), st.integers(0, 10_000))
 @settings(max_examples=250, deadline=None)
 def test_noise_never_lands_as_half_a_change(pair: tuple[str, str], said: list[str], at: int) -> None:
@@ -220,7 +218,6 @@ def test_the_canonical_diff_lands_as_itself(pair: tuple[str, str]) -> None:
     assert (again.diff, again.changes) == (first.diff, first.changes)
 
 
-@pytest.mark.xfail(reason="known gap: noise beside a blank or indented line can be read as context", strict=False)
 @given(versions(), st.lists(noise_line | lines, min_size=1, max_size=4), st.integers(0, 10_000))
 @settings(max_examples=150, deadline=None)
 def test_noise_inside_a_code_block_never_lands_as_half_a_change(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -136,6 +137,10 @@ def test_an_agent_in_a_loop(tmp_path: Path) -> None:
     assert (record.trial.proposer, record.trial.title, record.verdict) == ("agent", "Widen", Verdict.ACCEPTED)
     assert record.trial.usage is not None and record.trial.usage.cost == 0.5
     Lab.open(folder).add_idea("deeper")
+    status = CliRunner().invoke(cli, ["-C", str(folder), "status"]).output
+    assert "500 tokens" in status and "cost 0.5, 0.5 for each of 1 accepted" in status and "deeper" in status
+    told = json.loads(CliRunner().invoke(cli, ["-C", str(folder), "status", "--json"]).output)
+    assert (told["cost"], told["cost_per_accepted"], told["ideas"]) == (0.5, 0.5, ["deeper"])
     end = CliRunner().invoke(cli, ["-C", str(folder), "loop", "--trials", "1", "--max-cost", "0"])
     assert end.exit_code == 0, end.output
     assert "cost limit is reached" in end.output
@@ -147,6 +152,8 @@ def test_without_a_model_an_idea_says_what_it_waits_for(tmp_path: Path) -> None:
     said = CliRunner().invoke(cli, ["-C", str(folder), "idea", "try SwiGLU"]).output
     assert "It waits for a language model or an agent, and none is configured: add [llm]" in said
     assert git(folder, "for-each-ref", "--format=%(refname)", "refs/autogit/ideas") == "refs/autogit/ideas"
+    status = CliRunner().invoke(cli, ["-C", str(folder), "status"]).output
+    assert "try SwiGLU" in status and "none is configured" in status
 
 
 def test_context_prints_the_briefing_for_any_tool(tmp_path: Path) -> None:

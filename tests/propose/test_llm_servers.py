@@ -149,6 +149,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     server = serve(
         Fail(500, {"error": {"message": f"bearer {KEY}"}}),
         Say(f"TITLE: I saw {KEY}\n"),
+        Fail(400, {"error": {"message": f"{'.' * (300 - len(KEY))}{KEY}{KEY}"}}),
         Fail(400, {"error": {"message": f"what is {KEY}?"}}),
     )
     config = model(server.url, api_key_env="KEY_HERE", repairs=0)
@@ -156,6 +157,9 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     proposal = proposer.propose(LlmBench().context())
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in repr(proposal) and "I saw [key]" in proposal.raw
+    with pytest.raises(ProposerError, match=r"\.\.\[key\]") as cut:
+        proposer.propose(LlmBench().context())
+    assert KEY[:6] not in str(cut.value)
     with pytest.raises(ProposerError, match=r"what is \[key\]\?") as caught:
         proposer.propose(LlmBench().context())
     assert KEY not in "".join(traceback.format_exception(caught.value))
