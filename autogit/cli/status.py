@@ -26,7 +26,7 @@ PATIENCE = 20.0
 @json_option
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
-    """Show what is being tried, since when, the loss so far, the best, the noise, disk and money used, waiting ideas."""
+    """Show what is being tried, since when, the loss so far, the best, noise, disk, money, and ideas that wait."""
     from autogit.live import read_live
 
     lab = open_lab(context)
@@ -105,6 +105,19 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
     if facts["noise"] is not None:
         click.echo(f"noise    {number(facts['noise'])} (standard deviation of a difference between two runs)")
     click.echo(f"disk     {megabytes(facts['disk_bytes'])} in {lab.ledger.private}")
+    if cost := spent(lab.trials()):
+        click.echo(cost)
+    _tell_ideas(lab)
+
+
+def _tell_ideas(lab: Lab) -> None:
+    from autogit.propose.ideas import awaited
+
+    ideas = lab.ideas()
+    for each in ideas:
+        click.echo(f"idea     {each.id}  {' '.join(each.text.split())}")
+    if ideas:
+        click.echo(f"         {awaited(lab.config)}")
 
 
 def _facts(lab: Lab) -> dict[str, Any]:

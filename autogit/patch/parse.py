@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from autogit.errors import PatchError
 from autogit.patch.body import Row, hunk_header, hunk_lines, rows, trimmed
-from autogit.patch.header import Header, envelope, git_names, named_pair
+from autogit.patch.header import Header, envelope, git_names, named_pair, same_file
 from autogit.patch.header import name as header_name
 from autogit.patch.hunk import Claim, FilePatch, Hunk, Kind, Line, Numbers
 
@@ -154,7 +154,8 @@ class _Reader:
     def _own_header(self, text: str) -> bool:
         """Whether a line that would add or remove something names the file that it stands in."""
         header = self.file.header if self.file else Header()
-        return text.startswith(("--- ", "+++ ")) and header_name(text[4:]) in {header.old, header.new, *(header.git or ())}
+        own = [name for name in (header.old, header.new, *(header.git or ())) if name]
+        return text.startswith(("--- ", "+++ ")) and any(same_file(name, header_name(text[4:])) for name in own)
 
     def _claim(self, numbers: Numbers | None, lines: tuple[Line, ...]) -> None:
         assert self.file is not None

@@ -29,11 +29,14 @@ EXPECTED: the effect on the metric that you expect, with a number
 ```
 
 The diff is a unified diff against the files above. Copy unchanged lines and lines to take out exactly, with their
-indentation; give about three unchanged lines around each place, enough to make it unique. Line numbers are not needed.
+indentation; give about three unchanged lines around each place, enough to make it unique. Leave none out in between:
+no "..." for code that stays. Line numbers are not needed. A new file has `--- /dev/null` and `+++ b/PATH`.
 """
 
 _FIELDS = ("TITLE", "KIND", "HYPOTHESIS", "EXPECTED")
-_FIELD = re.compile(rf"^[ \t>#*_-]*({'|'.join(_FIELDS)})[ \t*_]*[:：][ \t*_]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_FIELD = re.compile(
+    rf"^[ \t>#*_-]*(?:\d[.)][ \t*_]*)?({'|'.join(_FIELDS)})[ \t*_]*[:：][ \t*_]*(.*)$", re.IGNORECASE | re.MULTILINE
+)
 _CHANGE = re.compile(r"^(?:[ \t]*(?:```|~~~)(?!.*\n\W*TITLE)|diff --git |--- |\*\*\* |<<<<<<< |@@ )", re.MULTILINE)
 """Where the form's words end; a fence around the whole answer is none."""
 _THOUGHT = re.compile(r"^\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
