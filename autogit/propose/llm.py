@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from autogit.config import Config, Llm
-from autogit.errors import PatchError, ProposerError
+from autogit.errors import Interrupted, PatchError, ProposerError
 from autogit.propose import llm_answer, llm_crash
 from autogit.propose.ideas import waiting
 from autogit.propose.llm_answer import Answer
-from autogit.propose.llm_chat import Chat, GivenUp, Message, Patience, Reply
+from autogit.propose.llm_chat import Chat, Message, Patience, Reply
 from autogit.propose.llm_purse import Purse
 from autogit.propose.llm_repeats import Repeats
 from autogit.propose.prompt import brief, render
@@ -84,10 +84,11 @@ class LlmProposer:
                 if not talk.replies:
                     raise
                 # What was paid for so far belongs into a record.
+                talk.usage += chat.owed()
                 talk.problems.append(f"{talk.problems[-1]}; {error}")
                 break
-            except GivenUp as stop:
-                talk.usage += stop.usage
+            except Interrupted:
+                talk.usage += chat.owed()
                 if not talk.usage.output_tokens:
                     raise
                 talk.problems.append("given up when the loop ended, after it had cost something")

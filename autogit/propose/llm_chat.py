@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+OPENAI = "https://api.openai.com/v1"
+CONNECT_SECONDS = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -42,14 +45,6 @@ class Reply:
     """It reached `max_tokens`: the text is not whole."""
     refusal: str
     usage: Usage
-
-
-class GivenUp(Interrupted):
-    """The loop ended while an answer was waited for; `usage` is what it had cost by then."""
-
-    def __init__(self, usage: Usage) -> None:
-        super().__init__("stopped while a model was waited for")
-        self.usage = usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +86,37 @@ class Chat:
         self._cancel = cancel
         self._patience = patience or Patience()
         self._client: OpenAI | None = None
+        self._owed = Usage()
+
+    def owed(self) -> Usage:
+        """What was used since this was last asked, calls that gave no reply included: for the next record."""
+        owed, self._owed = self._owed, Usage()
+        return owed
 
     def complete(self, messages: Sequence[Message]) -> Reply:
-        """The model's next words. Tries again where the failure may pass; its usage counts all tries.
+        """The model's next words. Tries again where the failure may pass; its usage counts all tries, and calls
+        before that gave none.
 
-        Raises ProposerError where trying again cannot help or has not, GivenUp where the loop ended.
+        Raises ProposerError where trying again cannot help or has not, Interrupted where the loop ended.
         """
-        usage = Usage()
         for failed in range(1, self._patience.attempts + 1):
             self._purse.check()
             received, started = _Received(), time.monotonic()
             try:
                 problem = self._attempt(messages, received)
-            except Interrupted:
-                raise GivenUp(usage + self._pay(messages, received, time.monotonic() - started)) from None
-            usage += self._pay(messages, received, time.monotonic() - started)
+            finally:
+                self._owed += self._pay(messages, received, time.monotonic() - started)
             if problem is None:
                 text, refusal = self.redacted("".join(received.parts)), self.redacted("".join(received.refusal))
                 if received.finish == "content_filter":
                     refusal = refusal or "the server's content filter stopped the answer"
-                return Reply(text, received.finish == "length", refusal, usage)
+                return Reply(text, received.finish == "length", refusal, self.owed())
             if problem.final or failed == self._patience.attempts:
                 tries = "" if problem.final else f" ({failed} tries)"
                 raise ProposerError(problem.reason + tries)
             delay = self._patience.delay(failed) if problem.wait is None else problem.wait
             if self._cancel.wait(delay):
-                raise GivenUp(usage)
+                raise Interrupted("stopped while a model was waited for")
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def redacted(self, text: str) -> str:
@@ -190,13 +190,15 @@ class Chat:
 
     def _connected(self) -> OpenAI:
         if self._client is None:
-            from openai import OpenAI
+            from openai import OpenAI, Timeout
 
             # Retried here and not there: a stream that breaks off has to be asked for again as well.
             self._client = OpenAI(
                 api_key=self._key or "none",
-                base_url=self._model.base_url or None,
-                timeout=self._model.timeout,
+                # Never left to $OPENAI_BASE_URL: the key goes where the configuration says.
+                base_url=self._model.base_url or OPENAI,
+                # A server that is there takes a call at once, however long it thinks about it.
+                timeout=Timeout(self._model.timeout, connect=min(self._model.timeout, CONNECT_SECONDS)),
                 max_retries=0,
             )
         return self._client

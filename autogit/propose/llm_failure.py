@@ -56,7 +56,7 @@ def failure(error: Exception, model: Llm, redacted: Callable[[str], str]) -> Fai
             wait = _wait(error)
             return Failure(f"{name}: {server} fails: {said}", False, wait if wait and wait <= LONGEST_WAIT else None)
         case TimeoutError() | openai.APITimeoutError():
-            return Failure(f"{name}: {server} gave no whole answer in {model.timeout:g} s (llm.timeout)", False)
+            return Failure(f"{name}: {server} gave no whole answer in time (llm.timeout: {model.timeout:g} s)", False)
         case openai.APIConnectionError():
             return Failure(f"{name}: {server} cannot be reached or dropped the connection", False)
     return Failure(f"{name}: {server} gives no proper answer: {said}", False)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from llm_server import Fail, LlmServer, Request, Say, Step, answer
+from llm_server import Drop, Fail, LlmServer, Request, Say, Step, answer
 from propose.llm_bench import BROKEN, CONFIG, DIFF, LlmBench, model
 
 from autogit.configfile import parse
@@ -170,6 +170,15 @@ def test_a_failure_after_an_answer_keeps_what_was_paid_for(serve: Serve) -> None
     proposal = proposer(server).propose(LlmBench().context())
     assert "refuses" in proposal.refused
     assert proposal.usage is not None and proposal.usage.input_tokens == 1000
+
+
+def test_what_failed_calls_have_used_is_in_the_next_record(serve: Serve) -> None:
+    server = serve(Drop("TITLE: nothing"), Drop("TITLE: nothing"), Drop("TITLE: nothing"), Say(answer(DIFF)))
+    asked, context = proposer(server), LlmBench().context()
+    with pytest.raises(ProposerError, match="3 tries"):
+        asked.propose(context)
+    proposal = asked.propose(context)
+    assert proposal.usage is not None and proposal.usage.output_tokens == 200 + 3 * 5
 
 
 def test_a_prompt_that_cannot_fit_stops_the_model_and_says_what_to_do(serve: Serve) -> None:

@@ -173,3 +173,9 @@ def test_no_key_says_where_it_is_looked_for(serve: Serve) -> None:
     with pytest.raises(ProposerError, match=r"\$NO_SUCH_KEY is not set"):
         LlmProposer(config, Purse(None), threading.Event()).propose(LlmBench().context())
     assert not server.requests
+
+
+def test_the_key_goes_where_the_configuration_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    talk = Chat(Llm("gpt"), KEY, Purse(None), threading.Event())
+    assert talk._connected().base_url.host == "api.openai.com"
