@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autogit.cli.face import (
-    duration, echo_json, json_option, megabytes, metric_name, number, open_lab, percent, spent,
+    duration,
+    echo_json,
+    json_option,
+    megabytes,
+    metric_name,
+    number,
+    open_lab,
+    percent,
+    spent,
 )  # fmt: skip
 
 if TYPE_CHECKING:
