@@ -134,8 +134,10 @@ def _state(briefing: Briefing) -> str:
     history, incumbent = briefing.history, briefing.history.at(briefing.base)
     if incumbent is None:
         return ""
-    numbers = ", ".join(f"{name} {value:.6g}" for name, value in incumbent.metrics.items())
-    lines = [f"- Trial {incumbent.id}, {inline(incumbent.trial.title, 120)}: {numbers}."]
+    value = incumbent.metrics.get(history.metric.name)
+    lines = [f"- Trial {incumbent.id}, {inline(incumbent.trial.title, 120)}: {history.metric.name} {_number(value)}."]
+    if others := [f"{name} {_number(v)}" for name, v in incumbent.metrics.items() if name != history.metric.name]:
+        lines.append(f"- Its other numbers: {', '.join(others)}.")
     gain = history.improvement(incumbent)
     if gain is not None and incumbent is not history.baseline:
         lines.append(f"- {gain:+.2f}% against the first baseline.")
@@ -148,6 +150,10 @@ def _state(briefing: Briefing) -> str:
         shown = ", ".join(f"{step}: {value:.4g}" for step, value in points)
         lines.append(f"- Its curve of {inline(briefing.curve.metric, 40)} (step: value): {shown}.")
     return "## The code to beat\n\n" + "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.6g}"
 
 
 def _hardware(incumbent: Record) -> list[str]:
