@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from autogit.errors import AutogitError, BaselineError, BrokenEnvironmentError, ConfigError, Interrupted
+from autogit.errors import AutogitError, BaselineError, BrokenEnvironmentError, ConfigError, Interrupted, PatchError
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -47,6 +47,10 @@ class Commands(click.Group):
         except (BaselineError, BrokenEnvironmentError) as error:
             if error.log:
                 click.echo(error.log.rstrip(), err=True)
+            _fail(str(error), 1)
+        except PatchError as error:
+            if error.detail:
+                click.echo(error.detail.rstrip(), err=True)
             _fail(str(error), 1)
         except Interrupted as error:
             _fail(str(error), INTERRUPTED)
