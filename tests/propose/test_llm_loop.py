@@ -164,6 +164,10 @@ def test_context_prints_the_briefing_for_any_tool(tmp_path: Path) -> None:
     assert "Be bold." in told.output and "width = 8" in told.output and "## Your answer" in told.output
     short = CliRunner().invoke(cli, ["-C", str(folder), "context", "--tokens", "10"])
     assert short.exit_code == 1 and "raise `context`" in short.output
+    (tmp_path / "answer.txt").write_text(WIDER.replace("width = 8", "width = 9"))
+    refused = CliRunner().invoke(cli, ["-C", str(folder), "try", str(tmp_path / "answer.txt")])
+    assert refused.exit_code == 1 and "matches nothing in the file" in refused.output
+    assert "The nearest lines of the file:" in refused.output and "  width = 8" in refused.output
 
 
 def test_without_a_sandbox_a_model_runs_only_by_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +184,3 @@ def test_without_a_sandbox_a_model_runs_only_by_consent(tmp_path: Path, monkeypa
     words = [event.text for event in told if isinstance(event, Notice)]
     assert any("nothing but limits protects this machine" in word for word in words)
     assert any("[sandbox] trust_models = true" in word for word in words)
-    (tmp_path / "answer.txt").write_text(WIDER.replace("width = 8", "width = 9"))
-    refused = CliRunner().invoke(cli, ["-C", str(folder), "try", str(tmp_path / "answer.txt")])
-    assert refused.exit_code == 1 and "matches nothing in the file" in refused.output
-    assert "The nearest lines of the file:" in refused.output and "  width = 8" in refused.output
