@@ -64,6 +64,8 @@ class LocalExecutor:
 
     def variables(self, slot: int, seed: int) -> Mapping[str, str]:
         """Threads, the slot's own GPUs and the seed."""
+        if not self._gpus and self._config.train.gpus_per_run is None and "CUDA_VISIBLE_DEVICES" not in os.environ:
+            return run_variables(self._threads, None, seed)
         own = self._gpus[slot * self._per_run : (slot + 1) * self._per_run]
         return run_variables(self._threads, [gpu.id for gpu in own], seed)
 

@@ -114,6 +114,9 @@ def _visible(installed: tuple[Gpu, ...], named: str | None) -> tuple[Gpu, ...]:
             chosen.append(by_id.get(name) or Gpu(name, installed[0].name if installed else "NVIDIA GPU"))
         elif name in by_id:
             chosen.append(by_id[name])
+        elif name.isdigit() and int(name) < len(installed):
+            # Where GPUs are cut into slices, CUDA counts the slices.
+            chosen.append(installed[int(name)])
         else:
             break
     return tuple(chosen)

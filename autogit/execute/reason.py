@@ -15,8 +15,20 @@ _RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")
 _PROGRESS = re.compile(r"\d+%\||\d+(?:\.\d+)?\s*it/s|s/it\b|\d+/\d+ \[|[█▏▎▍▌▋▊▉━]{3,}|^[.\s]*$")
 _LAUNCHERS = ("ChildFailedError", "CalledProcessError", "ProcessRaisedException", "ProcessExitedException")
 _SHORTAGES = (
-    ("out of GPU memory", re.compile(r"(CUDA|HIP) out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED")),
-    ("out of host memory", re.compile(r"\bMemoryError\b|can't allocate memory|std::bad_alloc|Cannot allocate memory")),
+    (
+        "out of GPU memory",
+        re.compile(
+            r"(CUDA|HIP|MPS backend)( error:)? out of memory|OutOfMemoryError|CU\w+_STATUS_ALLOC_FAILED"
+            r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|RESOURCE_EXHAUSTED: Out of memory"
+        ),
+    ),
+    (
+        "out of host memory",
+        re.compile(
+            r"\b_?(Array)?MemoryError\b|can't allocate memory|std::bad_alloc|Cannot allocate memory"
+            r"|DataLoader worker \(pid\(?s?\)? [\d, ]+\) is killed by signal: Killed"
+        ),
+    ),
     ("out of disk", re.compile(r"No space left on device|Disk quota exceeded|\[Errno 27\]|File too large")),
 )  # fmt: skip
 

@@ -20,12 +20,15 @@ _THREADS = (
 )  # fmt: skip
 
 
-def run_variables(threads: int, gpus: Sequence[str], seed: int) -> Mapping[str, str]:
-    """What autogit sets for a run: CPU threads, the ids of its GPUs (none: it sees none), its seed."""
+def run_variables(threads: int, gpus: Sequence[str] | None, seed: int) -> Mapping[str, str]:
+    """What autogit sets for a run: CPU threads, the ids of its GPUs (none: it sees none), its seed.
+
+    `gpus` None: nothing is known of this machine's, and a run may find its own (AMD's heed CUDA's variable, too).
+    """
+    chosen = {} if gpus is None else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
     return {
         **dict.fromkeys(_THREADS, str(threads)),
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "CUDA_VISIBLE_DEVICES": ",".join(gpus),
+        **chosen,
         # Above 32 bits Python refuses to start.
         "PYTHONHASHSEED": str(seed % 2**32),
         "PYTHONUNBUFFERED": "1",

@@ -44,6 +44,19 @@ train.py FAILED
             "out of GPU memory: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB "
             "(nets/model.py:41)",
         ),
+        (
+            "RuntimeError: CUDA error: out of memory",
+            "out of GPU memory: RuntimeError: CUDA error: out of memory (nets/model.py:41)",
+        ),
+        (
+            "RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+            "out of GPU memory: RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED (nets/model.py:41)",
+        ),
+        (
+            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 TiB",
+            "out of host memory: "
+            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 TiB (nets/model.py:41)",
+        ),
         ("MemoryError", "out of host memory: MemoryError (nets/model.py:41)"),
         (
             "OSError: [Errno 28] No space left on device",

@@ -37,8 +37,9 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def forget_gpus() -> object:
+    installed = machine._installed
     yield
-    machine._installed.cache_clear()
+    installed.cache_clear()
 
 
 def test_gpus_are_read_from_the_drivers_list() -> None:
@@ -103,3 +104,17 @@ def test_an_unknown_machine_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     machine._installed.cache_clear()
     assert machine.gpus() == machine._from_proc()
+
+
+def test_slices_are_counted_as_cuda_counts_them() -> None:
+    sliced = machine._listed(SLICED)
+    assert [gpu.id[:12] for gpu in machine._visible(sliced, "0")] == ["MIG-aaaaaaaa"]
+
+
+def test_gpus_that_are_not_known_here_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_installed", lambda: ())
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "CUDA_VISIBLE_DEVICES" not in LocalExecutor(Config(Train("x"))).variables(0, 1)
+    assert LocalExecutor(Config(Train("x", gpus_per_run=0))).variables(0, 1)["CUDA_VISIBLE_DEVICES"] == ""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert LocalExecutor(Config(Train("x"))).variables(0, 1)["CUDA_VISIBLE_DEVICES"] == ""
