@@ -69,7 +69,7 @@ class History:
         """As it is now: later additions do not change it."""
         copy = History(self.metric)
         copy._records, copy._position = self._records.copy(), self._position.copy()
-        copy._first_baseline = self._first_baseline
+        copy._accepted_at, copy._first_baseline = self._accepted_at.copy(), self._first_baseline
         return copy
 
     def add(self, record: Record) -> None:
@@ -107,7 +107,8 @@ class History:
 
     def at(self, commit: str) -> Record | None:
         """The latest accepted trial of `commit`: the incumbent, if `commit` is the tip of `main`."""
-        return self[self._accepted_at[commit]] if commit in self._accepted_at else None
+        record = self[self._accepted_at[commit]] if commit in self._accepted_at else None
+        return record if record is not None and record.accepted else None
 
     def on(self, base: str) -> list[Record]:
         """The trials that were made on `base`."""

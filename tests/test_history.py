@@ -102,3 +102,11 @@ def test_pruning_counts_the_stops_and_what_the_audit_found() -> None:
         record(5, 2.9, "accepted", "c4"),
     ]
     assert History(Metric(), records).pruning() == Pruning(stopped=2, audited=2, won=1)
+
+
+def test_a_snapshot_knows_the_incumbent_and_nothing_that_comes_later() -> None:
+    history = History(Metric(), [baseline(4.0), record(1, 3.0, "accepted")])
+    then = history.snapshot()
+    history.add(record(2, 2.0, "accepted", "c1"))
+    assert then.at("c1") == history["1"] and then.at("c2") is None and len(then) == 2
+    assert then.baseline == history.baseline

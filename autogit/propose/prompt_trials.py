@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autogit.history import History
@@ -23,7 +23,7 @@ def trials(history: History, room: int) -> str:
     Where it is too long, the oldest and least informative lose first their details and then their line: what remains of
     them is a count for each kind of move. Accepted trials tell most, then near misses, failures, and rejected ones.
     """
-    gains, noise = effects(history), noise_of(history)
+    gains, noise = history.effects(), noise_of(history)
     entries = [_entry(r, history, gains.get(r.id), noise) for r in history if not r.trial.is_baseline]
     if not entries:
         return "Nothing yet: yours is the first proposal.\n"
@@ -45,17 +45,6 @@ def trials(history: History, room: int) -> str:
     shown = [entry.texts[level[i]] for i, entry in enumerate(entries) if level[i]]
     folded = [entry for i, entry in enumerate(entries) if not level[i]]
     return (_folded(folded, groups) if folded else "") + "".join(shown)
-
-
-def effects(history: History) -> Mapping[str, float]:
-    """How much better each trial was than the incumbent of its time, in the metric's own unit; negative where worse."""
-    references = {r.trial.commit: value for r in history if r.accepted and (value := history.value(r)) is not None}
-    sign = 1 if history.metric.direction == "min" else -1
-    return {
-        r.id: sign * (references[r.trial.base] - value)
-        for r in history
-        if (value := history.value(r)) is not None and r.trial.base in references
-    }
 
 
 def noise_of(history: History) -> float | None:
