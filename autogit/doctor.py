@@ -122,10 +122,15 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 
 
 def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
+    from autogit.execute import job_count
     from autogit.recipe import Recipe
     from autogit.survey.scripts import UNKNOWN
 
     config = lab.config
+    try:
+        job_count(config)
+    except ConfigError as error:
+        yield Finding("gpu", State.WRONG, str(error))
     try:
         recipe = Recipe(config, lab.ledger.root, lab.ledger.prefix, config.budget.seconds or 60.0)
         line = recipe.line("exp/0", config.train.seed, config.budget.steps, {})

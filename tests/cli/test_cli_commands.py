@@ -189,9 +189,11 @@ def test_doctor_is_content_with_a_good_lab_and_not_with_a_bad_one(tmp_path: Path
 
     text = (folder / ".autoresearch.toml").read_text()
     text = text.replace("{python}", "/nowhere/python").replace("width =", "wdith =")
+    text = text.replace("[metric]", "gpus_per_run = 64\n[metric]")
     (folder / ".autoresearch.toml").write_text(text.replace("[sandbox]", "[limits]\ntrials = 3\n[sandbox]"))
     bad = run(folder, "doctor")
     assert bad.exit_code == 1
+    assert "gpus_per_run = 64, but this machine shows" in bad.output
     assert "/nowhere/python" in bad.output and "wdith is not found" in bad.output
     states = {f["subject"]: f["state"] for f in json.loads(run(folder, "doctor", "--json").output)}
     assert states["command"] == "wrong" and states["git"] == "good"
