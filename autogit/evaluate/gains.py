@@ -32,11 +32,26 @@ def gain(record: Record) -> Gain | None:
 def total_gain(records: Iterable[Record]) -> Gain | None:
     """What all accepted changes gained together, each over the one before; None where there is nothing to add up.
 
-    The steps' errors are taken as independent, so their half widths add as squares.
+    What a person has taken back counts no more. The steps' errors are taken as independent, so their half widths add as
+    squares.
     """
-    steps = [step for record in records if (step := gain(record)) is not None]
+    records = list(records)
+    back = _taken_back(records)
+    steps = [step for record in records if record.id not in back and (step := gain(record)) is not None]
     if not steps:
         return None
     value = math.fsum(step.value for step in steps)
     half = math.hypot(*((step.high - step.low) / 2 for step in steps))
     return Gain(value, value - half, value + half)
+
+
+def _taken_back(records: Iterable[Record]) -> set[str]:
+    """The trials that an undo has taken off `main`; where the undo was itself taken back, they are there again."""
+    undone: dict[str, tuple[str, ...]] = {}
+    back: set[str] = set()
+    for record in records:
+        if record.accepted and record.trial.operator == "undo":
+            undone[record.id] = record.trial.parents
+            for parent in record.trial.parents:
+                back = back - set(undone[parent]) if parent in undone else back | {parent}
+    return back

@@ -28,6 +28,22 @@ def test_gains_add_up_with_their_intervals() -> None:
     assert total_gain([world.history["0"]]) is None
 
 
+def test_what_was_taken_back_is_no_gain() -> None:
+    levels = {"0": 3.0, "1": 2.9, "2": 2.7, "3": 2.8}
+    world = World(config(), noisy(levels))
+    for number, base in (("0", None), ("1", "c0"), ("2", "c1")):
+        world.judge(number, base)
+    first, second = gain(world.history["1"]), gain(world.history["2"])
+    assert first is not None and second is not None
+    undo = replace(trial("3", "c2"), operator="undo", parents=("1",))
+    undone = [*world.history, Record(undo, Verdict.ACCEPTED, "", {"val_loss": 2.8})]
+    total = total_gain(undone)
+    assert total is not None and total.value == pytest.approx(second.value)
+    again = replace(trial("4", "c3"), operator="undo", parents=("3",))
+    total = total_gain([*undone, Record(again, Verdict.ACCEPTED, "", {"val_loss": 2.7})])
+    assert total is not None and total.value == pytest.approx(first.value + second.value)
+
+
 def test_unchanged_code_against_itself() -> None:
     settings = config()
     honest = World(settings, noisy({"0": 3.0}))
