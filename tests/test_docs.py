@@ -32,7 +32,9 @@ def test_the_generated_pages_are_current() -> None:
 
 
 def test_the_readers_own_repository_goes_as_written(tmp_path: Path) -> None:
-    done = list(script("walkthrough").run((ROOT / "docs" / "your-own-repo.md").read_text(), tmp_path))
+    page = (ROOT / "docs" / "your-own-repo.md").read_text()
+    assert (ROOT / "examples" / "spirals" / "fit.py").read_text() in page, "the page and the example are one script"
+    done = list(script("walkthrough").run(page, tmp_path))
     assert [each.command for each in done if each.status != 0] == []
     by_command = {each.command: each for each in done}
     for command in ("autogit init", "cat .autoresearch.toml", "git diff HEAD --stat"):
