@@ -20,6 +20,7 @@ from autogit.cli.face import (
     open_lab,
     percent,
     spent,
+    wrapped,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
         for slot in live.slots.values():
             loss = "" if slot.step is None else f", seed {slot.seed} step {slot.step} loss {number(slot.loss)}"
             share = "" if slot.share is None else f" ({slot.share:.0%})"
-            click.echo(f"  exp/{slot.trial}  {slot.title}: for {duration(now - slot.since)}{loss}{share}")
+            click.echo(wrapped(f"{slot.title}: for {duration(now - slot.since)}{loss}{share}", f"  exp/{slot.trial}  "))
         if live.stopping:
             click.echo(f"  ends after this: {live.stopping}")
     facts = _facts(lab)
