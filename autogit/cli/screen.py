@@ -58,7 +58,7 @@ class Lines:
         self.console = console
         self.metric = lab.config.metric.name
         self._limit: int | None = None
-        self._open = 0
+        self._open: set[str] = set()
         self._jobs = 1
 
     def tell(self, event: Event) -> None:
@@ -72,14 +72,14 @@ class Lines:
                     f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
                 )
             case Closed():
-                self._open -= 1
+                self._open.discard(event.record.id)
                 self._closed(event)
                 if event.record.trial.is_baseline:
                     self._estimate(event.record)
             case Notice():
                 self.console.print(Text(wrapped(event.text, "  "), style="yellow"))
             case Opened():
-                self._open += 1
+                self._open.add(event.trial.id)
             case Stopping() if self._open:
                 self.console.print(Text(f"  stopping: {event.reason}", style="yellow"))
             case Ended():
@@ -137,13 +137,18 @@ class Lines:
 
     def _ended(self, event: Ended) -> None:
         lab, best = self.lab, self.lab.best()
-        if best is None:
+        if best is None and not event.interrupted:
             # Not even the baseline: the error that follows says it all.
             return
         print_ = self.console.print
         print_()
         done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"
         print_(f"{event.reason}: {done}")
+        if self._open:
+            names = ", ".join(f"exp/{trial}" for trial in sorted(self._open))
+            print_(f"given up: {names}; run again under the same number when the next loop starts")
+        if best is None:
+            return
         gain = "the baseline" if best.trial.is_baseline else f"{percent(lab.improvement(best))} over the baseline"
         print_(f"best: {best.trial.ref} {metric_name(lab)} {number(lab.history.value(best))}, {gain}")
         if (total := lab.total_gain()) is not None:

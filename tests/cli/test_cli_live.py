@@ -149,6 +149,7 @@ def test_a_terminal_shows_the_run_while_it_lasts(tmp_path: Path) -> None:
         while True:
             seen += os.read(near, 65536).decode()
     assert process.wait() == 130
+    assert "given up: exp/0; run again" in seen
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen).replace("\r", "\n").split("\n")
     assert max(len(line) for line in lines if line.startswith(("exp/", "0 of 50 trials"))) <= 80
     assert any(re.match(r"exp/0 +Baseline +seed 1 step 5 loss 0\.4", line) for line in lines)
