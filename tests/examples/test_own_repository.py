@@ -158,6 +158,7 @@ def test_hours_and_trials_give_each_run_its_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_torchrun_starts_the_training(tmp_path: Path) -> None:
     """On whatever the machine has: one process for each GPU, or one on the CPU."""
     pytest.importorskip("torch")
