@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass, field
 
 from autogit.history import History
+from autogit.landing import Ready
 from autogit.measurement import Measured
-from autogit.proposals import Proposals, Ready
+from autogit.proposals import Proposals
 from autogit.protocols import Ledger
 from autogit.records import BASELINE, Curve, Proposal, Run, Trial
 

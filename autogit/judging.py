@@ -11,8 +11,8 @@ from autogit.agenda import Work
 from autogit.config import Config
 from autogit.events import Observer, Ran
 from autogit.history import History
+from autogit.landing import Land
 from autogit.measurement import Measurement, Prune, Pruner
-from autogit.proposals import Land
 from autogit.protocols import Evaluator, Judgement, Ledger, More, Proposer
 from autogit.records import Record, Trial, Verdict
 

@@ -10,45 +10,22 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 
 from autogit.config import Config
-from autogit.errors import Interrupted, PatchError
+from autogit.errors import Interrupted
 from autogit.history import History
-from autogit.protocols import Changes, Context, Ledger, Proposer
-from autogit.records import BASELINE, NULL, Proposal, Record, Trial, Verdict
+from autogit.landing import Land, Ready, experiment, moved, ready_to_open
+from autogit.protocols import Context, Ledger, Proposer
+from autogit.records import NULL, Proposal, Record, Trial, Verdict
 
 RETRY = "retry"
 """Operator of a superseded trial that is tried again on the new `main`."""
 _TICK = 0.1
 """Seconds after which a slot that waits for a proposal notices that the person stopped the loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """A proposal's text as it lands on its base."""
-
-    diff: str
-    changes: Changes
-    idle: str = ""
-    """Why it is no experiment (it changes only comments, or only the seed); empty where it is one."""
-
-
-Land = Callable[[str, str], Landed]
-"""(text, base commit) -> what lands; raises PatchError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A proposal and what it lands as; one that cannot land is refused and says why."""
-
-    proposal: Proposal
-    landed: Landed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +111,9 @@ class Proposals:
 
     def land(self, proposal: Proposal) -> Ready:
         """A proposal with what it lands as, waiting to be opened."""
-        landed = Landed("", {})
-        if not proposal.refused and proposal.proposer not in (BASELINE, NULL):
-            try:
-                landed = self._land(proposal.diff, proposal.base)
-            except PatchError as error:
-                proposal = replace(proposal, refused=str(error))
-        self._waiting.append(proposal)
-        return Ready(proposal, landed)
+        ready = ready_to_open(proposal, self._land)
+        self._waiting.append(ready.proposal)
+        return ready
 
     def opened(self, proposal: Proposal, trial: Trial) -> None:
         """The proposal has become a trial, which is in work now."""
@@ -216,7 +188,7 @@ class Proposals:
 
     def _make(self, known: _Known) -> Proposal | None:
         if self._kept:
-            return self._moved(self._kept.pop(0), known.base)
+            return moved(self._kept.pop(0), known.base, self._land)
         with self._turn:
             # What other slots have begun since then, besides.
             pending = (*known.pending, *(p for p in self._pending if p not in known.pending))
@@ -235,31 +207,12 @@ class Proposals:
                 rng=np.random.default_rng([self._seed, number]),
                 config=self._config,
                 revisions=self._ledger,
-                check=lambda text: self._experiment(text, known.base),
+                check=lambda text: experiment(text, known.base, self._land),
             )
         )
         if proposal is not None and proposal.usage is not None:
             self._ledger.keep(proposal)
         return proposal
-
-    def _experiment(self, text: str, base: str) -> str:
-        """The canonical diff of what lands and teaches something. A person may try what does not: a null check."""
-        landed = self._land(text, base)
-        if landed.idle:
-            raise PatchError(f"the diff {landed.idle}: there is nothing to measure")
-        return landed.diff
-
-    def _moved(self, proposal: Proposal, main: str) -> Proposal:
-        """One that was paid for, onto a newer `main`."""
-        if proposal.refused or proposal.base == main:
-            return replace(proposal, base=main)
-        problem = ""
-        for diff in (proposal.diff, _without_context(proposal.diff)):
-            try:
-                return replace(proposal, base=main, diff=self._experiment(diff, main))
-            except PatchError as error:
-                problem = problem or str(error)
-        return replace(proposal, base=main, refused=f"made for an older main, and not fit for the new one: {problem}")
 
     def _retry(self) -> Ready | None:
         """A superseded trial that has not been tried on a newer `main` yet."""
@@ -285,9 +238,3 @@ class Proposals:
             parents=(trial.id,),
             refused="" if diff else f"conflicts with the new main: {trial.ref} no longer applies",
         )
-
-
-def _without_context(diff: str) -> str:
-    """The changed lines alone, which can be found where lines around them are no longer the same."""
-    lines = ["@@" if line.startswith(" ") else line for line in diff.splitlines()]
-    return "\n".join(a for a, b in pairwise([*lines, "@@"]) if not (a.startswith("@@") and b.startswith("@@"))) + "\n"

@@ -17,12 +17,12 @@ from autogit.events import Event, Observer
 from autogit.execute import LocalExecutor, job_count
 from autogit.history import History
 from autogit.judging import Rooms
+from autogit.landing import Landed
 from autogit.ledger import GitLedger
 from autogit.live import LiveFile
 from autogit.loop import Loop
 from autogit.measurement import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.patch import Policy, land, without_effect
-from autogit.proposals import Landed
 from autogit.propose import portfolio
 from autogit.protocols import Context
 from autogit.recipe import Recipe
