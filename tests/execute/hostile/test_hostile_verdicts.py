@@ -25,7 +25,7 @@ protected = ["evaluate.py"]
 rule = "greedy"
 seeds = 1
 [budget]
-timeout = 4
+timeout = 8
 grace = 0.3
 [sandbox]
 memory_gb = 0.25
@@ -36,7 +36,7 @@ output_mb = 1.0
 WORSE = "above exp/0"
 """It ran, and what it printed was judged like anyone else's."""
 EXPECTED = {
-    "hangs": (Verdict.TIMED_OUT, "still running after 4 s"),
+    "hangs": (Verdict.TIMED_OUT, "still running after 8 s"),
     "double_forks": (Verdict.REJECTED, WORSE),
     "holds_the_pipe": (Verdict.REJECTED, WORSE),
     "runs_away": (Verdict.REJECTED, WORSE),
