@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autogit.history import History
 from autogit.records import Record, Run, Scalar
 
-RUNS = 3
+RUNS = 2
 """Runs of a trial that are scored, the latest ones whose output is kept."""
 _WHEN, _RUNS, _VALUE, _CHOSEN, _REFUSED = "audited", "audit_runs", "audit_value", "chosen_value", "audit_refused"
 

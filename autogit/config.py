@@ -106,6 +106,9 @@ class Budget:
     """Training compute. `budget.command` turns it into the number of steps of each trial's own model."""
     command: str = ""
     """Goes with `flops`: a protected command that prints `steps: N` for the trial's code. Placeholder: {flops}."""
+    check: str = ""
+    """Goes with `flops`: a protected command that watches one whole training of a change that is about to be accepted,
+    and prints `refused: REASON` where it spends more. Placeholders: {flops}, {steps}, {seed}."""
     grace: NotNegative = 10.0
     """Seconds between SIGTERM and SIGKILL, to write the summary and the checkpoint."""
     timeout: Positive | None = None

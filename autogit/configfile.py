@@ -78,6 +78,7 @@ def _check(config: Config, source: str) -> None:
         ("evaluate.audit", config.evaluate.audit),
         ("evaluate.holdout", config.evaluate.holdout),
         ("budget.command", config.budget.command),
+        ("budget.check", config.budget.check),
     ):
         try:
             names = {name for _, name, _, _ in string.Formatter().parse(command) if name is not None}

@@ -61,7 +61,7 @@ class Judging:
                 incumbent = None if trial.is_baseline else rooms.history.at(trial.base)
                 decision = rooms.evaluator.decide(work.runs, incumbent, rooms.history, work.lines)
             if isinstance(decision, Judgement):
-                return self._decided(decision, work)
+                return self._decided(decision, work, slot)
             for seed in decision.incumbent:
                 assert incumbent is not None
                 self.repeat(incumbent, seed, slot)
@@ -115,7 +115,7 @@ class Judging:
             return budget.timeout
         return TIMEOUT_FACTOR * max(run.seconds for run in baseline.runs) + budget.grace
 
-    def _decided(self, judgement: Judgement, work: Work) -> Judgement:
+    def _decided(self, judgement: Judgement, work: Work, slot: int) -> Judgement:
         if work.audited:
             judgement = replace(judgement, statistics={**judgement.statistics, "audited": 1.0})
         if work.trial.is_null and judgement.verdict is Verdict.ACCEPTED:
@@ -125,4 +125,8 @@ class Judging:
         if work.trial.operator in DECIDED and judgement.verdict is Verdict.REJECTED:
             reason = f"taken back, whatever it measures: {judgement.reason}"
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)
+        if judgement.verdict is Verdict.ACCEPTED and not work.trial.is_baseline and work.trial.operator not in DECIDED:
+            overspent = self._rooms.measurement.overspent(work.trial, work.runs[0].seed, slot)
+            if overspent:
+                return replace(judgement, verdict=Verdict.REJECTED, reason=f"{overspent} ({judgement.reason})")
         return judgement

@@ -68,10 +68,12 @@ class Recipe:
             grace=self.config.budget.grace,
         )
 
-    def aside(self, command: str, checkout: Path, out: Path, seed: int, variables: Mapping[str, str]) -> Job:
+    def aside(
+        self, command: str, checkout: Path, out: Path, seed: int, variables: Mapping[str, str], steps: int | None = None
+    ) -> Job:
         """A protected command beside training: evaluator, budget or held-out paths. It cannot write to `out`."""
         return Job(
-            command=self._fill(command, seed, None, out, variables),
+            command=self._fill(command, seed, steps, out, variables),
             checkout=checkout,
             folder=checkout / self.prefix,
             out=out,

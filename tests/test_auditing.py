@@ -32,6 +32,8 @@ MORE = """
 [evaluate]
 command = "{python} evaluate.py {out}"
 audit = "{python} evaluate.py {out} --audit"
+[accept]
+seeds = 3
 """
 
 
@@ -57,6 +59,7 @@ def test_the_best_and_the_baseline_are_scored_once_on_other_data(tmp_path: Path)
     lab = Lab.open(folder)
     best, baseline = lab.best(), lab.trial(0)
     assert best is not None and best.id != "0" and checks(best) == checks(baseline) == 1
+    assert "metrics" not in baseline.environment, "an evaluator vouches for them"
     found, base = audit(best), audit(baseline)
     assert found is not None and base is not None and found.value is not None
     runs = best.runs[-RUNS:]

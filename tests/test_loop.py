@@ -35,6 +35,8 @@ def test_a_loop_leaves_everything_in_git(tmp_path: Path) -> None:
     records = lab.trials()
     assert [r.id for r in records] == [str(n) for n in range(7)]
     assert records[0].trial.operator == "baseline" and records[0].accepted
+    assert records[0].environment["metrics"] == "self-reported", "there is no evaluator"
+    assert records[0].metrics["lines_of_code"] == sum(bool(line.strip()) for line in TRAIN.splitlines())
     assert len(lab.history.accepted) >= 1
     best = lab.best()
     assert best is not None and git(folder, "rev-parse", "main") == best.trial.commit

@@ -1,6 +1,7 @@
 """Turns a budget of training compute into the number of steps that a trial's own code may make.
 
-    python budget.py --flops 8e10       prints steps: N
+    python budget.py --flops 8e10                     prints steps: N
+    python budget.py --flops 8e10 --steps 200         watches a whole training: does it keep to that?
 
 Runs a few steps of train.py in a process of its own and counts the multiplications and additions of every matrix
 product, convolution and attention in them, forward, backward and in the optimizer. What is not counted (norms,
@@ -20,14 +21,29 @@ from pathlib import Path
 PROBED_STEPS = 8
 """A schedule over a run (of lengths, of batch sizes) is sampled at so many places."""
 LEAST_STEPS, MOST_STEPS = 10, 20_000
+TOLERANCE = 1.05
+"""What a whole training may spend of its budget: a schedule is sampled at a few places only."""
 
 
-def flops_per_step(folder: str = "") -> float:
-    """FLOPs of one step of train.py as it lies here, a mean over a short run. Raises RuntimeError where it fails."""
+def flops_of(steps: int, seed: int = 1, folder: str = "") -> int:
+    """FLOPs of a run of train.py as it lies here, when it is told `steps`. Raises RuntimeError where it fails."""
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as out:
         child = subprocess.Popen(
-            [sys.executable, __file__, "--count", str(sending), "--out", out, "--data", folder],
+            [
+                sys.executable,
+                __file__,
+                "--count",
+                str(sending),
+                "--steps",
+                str(steps),
+                "--seed",
+                str(seed),
+                "--out",
+                out,
+                "--data",
+                folder,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -40,7 +56,7 @@ def flops_per_step(folder: str = "") -> float:
         if child.wait() != 0 or not counted.strip().isdigit():
             errors.seek(0)
             raise RuntimeError("train.py fails:\n" + errors.read()[-2000:].decode(errors="replace"))
-    return int(counted) / PROBED_STEPS
+    return int(counted)
 
 
 def steps_for(flops: float, one_step: float) -> int:
@@ -51,7 +67,7 @@ def steps_for(flops: float, one_step: float) -> int:
     return steps
 
 
-def count(answer: int, out: str, folder: str) -> None:
+def count(answer: int, steps: int, seed: int, out: str, folder: str) -> None:
     """In the child: runs the script and writes its FLOPs to the file descriptor `answer`."""
     import data
     from isolation import hide
@@ -72,26 +88,35 @@ def count(answer: int, out: str, folder: str) -> None:
         ),
     }
     Monitor.loss = lambda self, model: 1.0
-    sys.argv = ["train.py", "--seed", "1", "--steps", str(PROBED_STEPS), "--out", out, "--data", folder]
+    sys.argv = ["train.py", "--seed", str(seed), "--steps", str(steps), "--out", out, "--data", folder]
+    total = FlopCounterMode.get_total_flops  # as it is before the trial's code can put another in its place
     with FlopCounterMode(display=False, custom_mapping=attention) as counter:
         runpy.run_path(str(Path(__file__).with_name("train.py")), run_name="__main__")
-    os.write(answer, str(counter.get_total_flops()).encode())
+    os.write(answer, str(total(counter)).encode())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flops", type=float, help="training compute of one run")
+    parser.add_argument("--steps", type=int, help="what training was told: its whole compute is held to the budget")
+    parser.add_argument("--seed", type=int, default=1, help="as in training")
     parser.add_argument("--data", default="", metavar="DIR", help="as in training")
     parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--out", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.count is not None:
-        count(options.count, options.out, options.data)
+        count(options.count, options.steps, options.seed, options.out, options.data)
         return
     if options.flops is None:
         parser.error("--flops is missing: the training compute of one run, such as 8e10")
     try:
-        one_step = flops_per_step(options.data)
+        if options.steps is not None:
+            share = flops_of(options.steps, options.seed, options.data) / options.flops
+            print(
+                f"spent: {share:.4f}" if share <= TOLERANCE else f"refused: it trains for {share:.2f} times its budget"
+            )
+            return
+        one_step = flops_of(PROBED_STEPS, folder=options.data) / PROBED_STEPS
         steps = steps_for(options.flops, one_step)
     except (RuntimeError, ValueError) as error:
         sys.exit(str(error))
