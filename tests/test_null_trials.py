@@ -12,12 +12,15 @@ from autogit import Lab
 from autogit.cli import cli
 from autogit.records import Verdict
 
-LUCKY = TRAIN.replace("random.Random(seed).gauss(0, 0.01)", "random.gauss(0, 0.1)")
-"""Where the same code and seed give another result each time, as they do on a GPU."""
+LUCK = "random.Random(len(open({0!r}).read())).gauss(0, 0.1); open({0!r}, 'a').write('.')"
+"""Another result for the same code and seed each time, as on a GPU; the same series in each test."""
 
 
 def test_null_trials_are_judged_and_never_merged(tmp_path: Path) -> None:
-    folder = make_toy(tmp_path / "lab", LUCKY, '[accept]\nrule = "greedy"')
+    (tmp_path / "runs").touch()
+    luck = LUCK.format(str(tmp_path / "runs"))
+    train = TRAIN.replace("random.Random(seed).gauss(0, 0.01)", luck)
+    folder = make_toy(tmp_path / "lab", train, '[accept]\nrule = "greedy"')
     done = CliRunner(catch_exceptions=False).invoke(cli, ["-C", str(folder), "loop", "-n", "14", "--null-rate", "0.7"])
     assert done.exit_code == 0, done.output
     lab = Lab.open(folder)
@@ -30,9 +33,8 @@ def test_null_trials_are_judged_and_never_merged(tmp_path: Path) -> None:
     fooled = [record for record in nulls if "the rule was fooled" in record.reason]
     assert 0 < len(fooled) < len(nulls), "greedy keeps about every second one"
     _, found = lab.fooled()
-    assert (found.trials, found.fooled) == (len(nulls), len(fooled)) and found.low < len(fooled) / len(
-        nulls
-    ) < found.high
+    assert (found.trials, found.fooled) == (len(nulls), len(fooled))
+    assert found.low < len(fooled) / len(nulls) < found.high
     words = f"fooled {len(fooled)} of {len(nulls)} times"
     for command in ("trends", "doctor"):
         assert words in CliRunner(catch_exceptions=False).invoke(cli, ["-C", str(folder), command]).output
