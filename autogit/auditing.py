@@ -7,11 +7,19 @@ output of its latest runs, which took no part in choosing it either. No verdict,
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from autogit.errors import Interrupted
+from autogit.events import Notice, Observer
 from autogit.history import History
 from autogit.records import Record, Run, Scalar
+
+if TYPE_CHECKING:
+    from autogit.judging import Rooms
 
 RUNS = 2
 """Runs of a trial that are scored, the latest ones whose output is kept."""
@@ -61,6 +69,36 @@ def told(record: Record, history: History) -> str:
         return words
     there, here = (history.gain(a, b) for a, b in ((found.value, base.value), (found.chosen, base.chosen)))
     return f"{words}; over the baseline {there:+.2f}% there, {here:+.2f}% here"
+
+
+class Auditing:
+    """Scores trials on the audit data."""
+
+    def __init__(self, rooms: Rooms, observer: Observer, turn: threading.RLock) -> None:
+        self._rooms = rooms
+        self._observer = observer
+        self._turn = turn
+
+    def audit(self, record: Record | None, slot: int) -> None:
+        """Scores a trial, once, where there is audit data and the trial's output is still there; the note says it."""
+        rooms = self._rooms
+        if record is None or not rooms.config.evaluate.audit or audit(record) is not None:
+            return
+        pairs = []
+        try:
+            for run in [run for run in reversed(record.runs) if run.status.counts][:RUNS]:
+                audited = rooms.measurement.audit(record.trial, run.seed, slot)
+                pairs += [] if audited is None else [(run, audited)]
+        except Interrupted:
+            return  # the next loop does it
+        if not pairs:
+            self._observer(Notice(f"{record.trial.ref} cannot be audited: its output is not kept any more"))
+            return
+        chosen, found = zip(*pairs, strict=True)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._turn:
+            noted = rooms.ledger.note_check(record.id, check(rooms.history.metric.name, chosen, found, when))
+            rooms.history.add(noted)
 
 
 def _mean(metric: str, runs: Sequence[Run]) -> float:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from autogit.agenda import Agenda, Work
-from autogit.auditing import RUNS, audit, check
+from autogit.auditing import Auditing
 from autogit.config import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Observer, Opened, Started, Stopping
@@ -56,6 +56,7 @@ class Loop:
         )  # fmt: skip
         self._agenda = Agenda(rooms.ledger, rooms.history, self._proposals, self._turn)
         self._judging = Judging(rooms, observer, self._turn)
+        self._auditing = Auditing(rooms, observer, self._turn)
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
@@ -79,7 +80,7 @@ class Loop:
                 self._hurry.set()
                 self._cancel.set()
             elif not self._interrupted:
-                auditing = pool.submit(self._audit, self._rooms.history.at(self._rooms.ledger.main()), 0)
+                auditing = pool.submit(self._auditing.audit, self._rooms.history.at(self._rooms.ledger.main()), 0)
                 self._wait([auditing])
                 auditing.result()
         # The trials have ended: what is still being thought of is for nobody.
@@ -111,28 +112,7 @@ class Loop:
             work = self._agenda.baseline()
             if work is not None:
                 self._try(work, slot)
-                self._audit(self._rooms.history.baseline, slot)
-
-    def _audit(self, record: Record | None, slot: int) -> None:
-        """Scores a trial on the audit data, once, where there is one and its output is still there."""
-        rooms = self._rooms
-        if record is None or not rooms.config.evaluate.audit or audit(record) is not None:
-            return
-        pairs = []
-        try:
-            for run in [run for run in reversed(record.runs) if run.status.counts][:RUNS]:
-                audited = rooms.measurement.audit(record.trial, run.seed, slot)
-                pairs += [] if audited is None else [(run, audited)]
-        except Interrupted:
-            return  # the next loop does it
-        if not pairs:
-            self._observer(Notice(f"{record.trial.ref} cannot be audited: its output is not kept any more"))
-            return
-        chosen, found = zip(*pairs, strict=True)
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._turn:
-            noted = rooms.ledger.note_check(record.id, check(rooms.history.metric.name, chosen, found, when))
-            rooms.history.add(noted)
+                self._auditing.audit(self._rooms.history.baseline, slot)
 
     def stop(self, reason: str, now: bool = False) -> None:
         """Ends the loop after the current trials; with `now` they are given up and run again next time."""
