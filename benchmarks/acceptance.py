@@ -272,7 +272,7 @@ def main() -> None:
         for name, rule in (("race", accept), ("greedy", replace(accept, rule="greedy"))):
             print(loops(world, rule, options.trials, options.loops).row(name))
         print(mad_loops(world, options.trials, options.loops).row("|best - baseline| / MAD > 2"))
-    real_pairs.report(ours, rng)
+    real_pairs.report(ours, np.random.default_rng(1))
 
 
 if __name__ == "__main__":
