@@ -126,7 +126,7 @@ class Judging:
             reason = f"taken back, whatever it measures: {judgement.reason}"
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)
         if judgement.verdict is Verdict.ACCEPTED and not work.trial.is_baseline and work.trial.operator not in DECIDED:
-            overspent = self._rooms.measurement.overspent(work.trial, work.runs[0].seed, slot)
+            overspent = self._rooms.measurement.overspent(work.trial, work.runs[0].seed, slot, self.timeout())
             if overspent:
                 return replace(judgement, verdict=Verdict.REJECTED, reason=f"{overspent} ({judgement.reason})")
         return judgement

@@ -149,13 +149,16 @@ class Measurement:
         trained = replace(audited, ending=Ending.EXITED, status=0)  # it ended well: else it would have no output
         return self._evaluator.run(seed, self._evaluator.reading(seed), trained, audited)[0]
 
-    def overspent(self, trial: Trial, seed: int, slot: int) -> str:
-        """Why a whole training of `trial` does not keep to its budget; empty where it does or nobody can tell."""
+    def overspent(self, trial: Trial, seed: int, slot: int, timeout: float | None) -> str:
+        """Why a whole training of `trial` does not keep to its budget; empty where it does or nobody can tell.
+
+        `timeout` in seconds, as for training.
+        """
         if not self._config.budget.check:
             return ""
         out = self.out(trial, seed)
         steps, failed = self._steps(trial, seed, slot, out)
-        watched = failed or self._aside(self._config.budget.check, trial, seed, slot, out, steps)
+        watched = failed or self._aside(self._config.budget.check, trial, seed, slot, out, steps, timeout)
         refused = re.findall(r"^refused: (.*\S)", watched.log, re.MULTILINE)
         return refused[-1] if refused else "" if watched.succeeded else f"budget.check failed: {watched.reason}"
 
@@ -206,11 +209,18 @@ class Measurement:
         return self._masked or ()
 
     def _aside(
-        self, command: str, trial: Trial, seed: int, slot: int, out: Path, steps: int | None = None
+        self,
+        command: str,
+        trial: Trial,
+        seed: int,
+        slot: int,
+        out: Path,
+        steps: int | None = None,
+        timeout: float | None = None,
     ) -> Execution:
         # Checked out again: whatever training did to its copy, a protected command's files are the commit's.
         checkout = self._ledger.checkout(trial.commit, slot)
-        job = self._recipe.aside(command, checkout, out, seed, self._executor.variables(slot, seed), steps)
+        job = self._recipe.aside(command, checkout, out, seed, self._executor.variables(slot, seed), steps, timeout)
         return self._execute(job, Deaf())
 
     def _execute(self, job: Job, monitor: Monitor) -> Execution:

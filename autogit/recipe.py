@@ -69,7 +69,14 @@ class Recipe:
         )
 
     def aside(
-        self, command: str, checkout: Path, out: Path, seed: int, variables: Mapping[str, str], steps: int | None = None
+        self,
+        command: str,
+        checkout: Path,
+        out: Path,
+        seed: int,
+        variables: Mapping[str, str],
+        steps: int | None = None,
+        timeout: float | None = None,
     ) -> Job:
         """A protected command beside training: evaluator, budget or held-out paths. It cannot write to `out`."""
         return Job(
@@ -79,7 +86,7 @@ class Recipe:
             out=out,
             variables=variables,
             data=self._data(checkout),
-            timeout=self.config.evaluate.timeout,
+            timeout=timeout or self.config.evaluate.timeout,
             out_read_only=True,
         )
 

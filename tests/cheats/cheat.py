@@ -179,7 +179,7 @@ LONGER = [
     Cheat("by-steps", "train.py", STEPS, "for step in range(3 * options.steps):\n", Verdict.REJECTED, NO_BETTER),
     Cheat("by-steps-when-nobody-counts", "train.py", STEPS,
           "for step in range((3 if options.steps > 8 else 1) * options.steps):\n", Verdict.REJECTED,
-          r"^it trains for 3\.0\d times its budget \(val_loss"),
+          r"^(it trains for 3\.0\d times its budget|budget\.check failed: timeout)"),
     Cheat("by-the-clock", "train.py", STEPS, CLOCK.lstrip("\n"), Verdict.CRASHED, "timeout: still running after 60 s"),
     training("by-changing-the-counter", COUNTER, Verdict.REJECTED, NO_BETTER),
 ]  # fmt: skip
