@@ -1,8 +1,9 @@
 """What the ledger costs a trial, at few and at many trials, beside plain git and `dvc exp run`.
 
-    python benchmarks/ledger.py [--trials 10000] [--repeat 60]
+    python benchmarks/ledger.py [--trials 10000] [--repeat 60] [--folder FOLDER]
 
-Every lab is real: the trials are made by the ledger itself, only without syncing each one to the disk.
+Every lab is real: the trials are made by the ledger itself, only without syncing each one to the disk. That takes its
+time; labs in FOLDER are kept, and another run goes on with them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from autogit.ledger import GitLedger
 from autogit.ledger.objects import ObjectStore
 from autogit.ledger.program import Git
 from autogit.ledger.tree import format_tree, parse_tree
-from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
+from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Trial, Verdict
 
 CURVE = Curve(1, "loss", tuple(range(0, 400, 10)), tuple(4.0 / (1 + i) for i in range(40)))
 LOG = "".join(f"step {i} loss {4 / (1 + i):.4f}\n" for i in range(100))
@@ -34,42 +35,52 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10_000, help="trials in the large lab")
     parser.add_argument("--repeat", type=int, default=60, help="trials that are timed")
+    parser.add_argument("--folder", type=Path, help="keep the labs here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="autogit-bench-") as name:
-        small, large = Path(name, "small"), Path(name, "large")
-        per_trial = {}
-        for folder, count in ((small, 10), (large, options.trials)):
-            ledger = make(folder)
-            with unsynced():
-                seconds = timed(
-                    lambda ledger=ledger, count=count: [trial(ledger, i, whole=False) for i in range(count)]
-                )
-            print(f"{count} trials made in {seconds:.1f} s without syncing")
-            per_trial[count] = [timed(lambda ledger=ledger, i=i: trial(ledger, i)) for i in range(options.repeat)]
-            shown = sorted(per_trial[count])
-            middle, late = 1e3 * median(shown), 1e3 * shown[len(shown) * 9 // 10]
-            print(f"  a trial's git work: median {middle:.1f} ms, p90 {late:.1f} ms")
-            ledger.close_processes()
-        ratio = median(per_trial[options.trials]) / median(per_trial[10])
-        print(f"  {options.trials} trials against 10: {ratio:.2f} times")
-        read(large, options.trials)
-        gitpython(large)
+        folder = options.folder or Path(name)
+        labs = [grown(folder / "small", 10), grown(folder / "large", options.trials)]
+        # In turn, so that both have the same weather.
+        times = [[timed(lambda lab=lab, i=i: trial(lab, i)) for lab in labs] for i in range(options.repeat)]
+        few, many = (sorted(column) for column in zip(*times, strict=True))
+        for count, column in ((10, few), (options.trials, many)):
+            late = column[len(column) * 9 // 10]
+            print(f"{count} trials: one more costs {1e3 * median(column):.1f} ms (median; p90 {1e3 * late:.1f} ms)")
+        print(f"{options.trials} trials against 10: {median(many) / median(few):.2f} times")
+        for lab in labs:
+            lab.close_processes()
+        read(folder / "large", Path(name))
+        gitpython(folder / "large")
         porcelain(Path(name, "porcelain"), options.repeat)
         dvc(Path(name, "dvc"))
 
 
+def grown(folder: Path, count: int) -> GitLedger:
+    """A lab with at least so many closed trials."""
+    ledger = make(folder) if not folder.exists() else opened(folder)
+    have = len(ledger.records()) - 1
+    with unsynced():
+        seconds = timed(lambda: [trial(ledger, number, whole=False) for number in range(have, count)])
+    print(f"{count} trials: {max(0, count - have)} made in {seconds:.1f} s without syncing")
+    return ledger
+
+
+def opened(folder: Path) -> GitLedger:
+    return GitLedger(load(folder / ".autoresearch.toml"), lambda path: path.endswith(".py"))
+
+
 def make(folder: Path) -> GitLedger:
     """A lab with its baseline."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "train.py").write_text("learning_rate = 0.1\n" + "# a line of code\n" * 150)
     (folder / "model.py").write_text("# a line of code\n" * 200)
     (folder / ".autoresearch.toml").write_text('[train]\ncommand = "true"\n')
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "Start")
-    ledger = GitLedger(load(folder / ".autoresearch.toml"), lambda path: path.endswith(".py"))
-    opened = ledger.open(Proposal(ledger.main(), "", "Baseline", BASELINE, BASELINE), {})
-    ledger.close(record(opened.id, opened, Verdict.ACCEPTED), LOG, [CURVE])
+    ledger = opened(folder)
+    first = ledger.open(Proposal(ledger.main(), "", "Baseline", BASELINE, BASELINE), {})
+    ledger.close(record(first, Verdict.ACCEPTED), LOG, [CURVE])
     return ledger
 
 
@@ -77,13 +88,13 @@ def trial(ledger: GitLedger, number: int, whole: bool = True) -> None:
     """One rejected trial: open, check out (where it is a whole one), close."""
     text = f"learning_rate = {number}\n".encode() + b"# a line of code\n" * 150
     proposal = Proposal(ledger.main(), "", f"Set the learning rate to {number}", "hyperparameters", "learning_rate")
-    opened = ledger.open(proposal, {"train.py": text})
+    begun = ledger.open(proposal, {"train.py": text})
     if whole:
-        ledger.checkout(opened.commit, 0)
-    ledger.close(record(opened.id, opened, Verdict.REJECTED), LOG, [CURVE])
+        ledger.checkout(begun.commit, 0)
+    ledger.close(record(begun, Verdict.REJECTED), LOG, [CURVE])
 
 
-def record(id: str, opened: object, verdict: Verdict) -> Record:
+def record(of: Trial, verdict: Verdict) -> Record:
     metrics = {"val_loss": 2.8713, "perplexity": 17.66, "throughput_tokens_per_sec": 51234.5, "peak_memory_mb": 812.0}
     run = Run(1, RunStatus.COMPLETED, 6.31, 400, metrics)
     environment = {
@@ -94,28 +105,25 @@ def record(id: str, opened: object, verdict: Verdict) -> Record:
         "data": "9f2c0ab1",
         "config": "77",
     }
-    return Record(opened, verdict, "val_loss 2.8713 is 0.0389 above exp/0 (z = 3.4)", metrics, (run,), environment,  # type: ignore[arg-type]
+    return Record(of, verdict, "val_loss 2.8713 is 0.0389 above exp/0 (z = 3.4)", metrics, (run,), environment,
                   "python train.py --seed 1", statistics={"effect": 0.0389, "z": 3.4})  # fmt: skip
 
 
-def read(folder: Path, count: int) -> None:
-    file = load(folder / ".autoresearch.toml")
-    opening = timed(lambda: GitLedger(file, lambda path: True).close_processes())
-    ledger = GitLedger(file, lambda path: True)
+def read(folder: Path, elsewhere: Path) -> None:
+    opening = timed(lambda: opened(folder).close_processes())
+    ledger = opened(folder)
     loading = min(timed(ledger.records) for _ in range(3))
-    print(f"{len(ledger.records())} records: lab opened in {opening:.2f} s, loaded in {loading:.2f} s")
+    count = len(ledger.records())
+    print(f"{count} records: lab opened in {opening:.2f} s, loaded in {loading:.2f} s")
     print(f"git log --notes -20: {1e3 * timed(lambda: git(folder, 'log', '--notes', '-20', '--tags')):.0f} ms")
-    print(f".git before packing: {size(folder):.1f} MB")
-    seconds = timed(lambda: ledger.gc())
-    megabytes = size(folder)
-    print(
-        f".git after packing ({seconds:.1f} s): {megabytes:.1f} MB, {1000 * megabytes / count:.2f} MB per 1,000 trials"
-    )
-    print(f"records loaded after packing in {min(timed(ledger.records) for _ in range(3)):.2f} s")
-    clone = folder.with_name("clone")
-    seconds = timed(lambda: git(folder.parent, "clone", "-q", f"file://{folder}", str(clone)))
+    before, seconds = size(folder), timed(lambda: ledger.gc())
+    print(f".git: {before:.1f} MB as it was, {size(folder):.1f} MB after autogit gc ({seconds:.1f} s)")
+    print(f"  {1000 * size(folder) / count:.2f} MB per 1,000 trials; records loaded in "
+          f"{min(timed(ledger.records) for _ in range(3)):.2f} s")  # fmt: skip
+    clone = elsewhere / "clone"
+    seconds = timed(lambda: git(folder.parent, "clone", "-q", f"file://{folder.absolute()}", str(clone)))
     seconds += timed(lambda: git(clone, "fetch", "-q", "origin", "refs/notes/*:refs/notes/*"))
-    theirs = GitLedger(load(clone / ".autoresearch.toml"), lambda path: True)
+    theirs = opened(clone)
     print(f"clone with notes: {seconds:.1f} s, {len(theirs.records())} records in it")
     theirs.close_processes()
     ledger.close_processes()
