@@ -100,6 +100,7 @@ def show(outcomes: Sequence[Outcome]) -> None:
         rows = {
             method: {o.repetition: o for o in outcomes if (o.track, o.method) == (track, method)} for method in METHODS
         }
+        rows = {method: row for method, row in rows.items() if row}
         common = sorted(set.intersection(*(set(row) for row in rows.values())))
         print(
             f"\n{track}: {len(points)} configurations, best {losses[0]:.4f}, second {losses[1]:.4f}, "

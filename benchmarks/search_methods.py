@@ -276,6 +276,10 @@ def _certified(config: Config) -> Config:
     return replace(config, accept=replace(config.accept, rule="certify"))
 
 
+def _fewer_seeds(config: Config) -> Config:
+    return replace(config, accept=replace(config.accept, seeds=3))
+
+
 def _unpruned(config: Config) -> Config:
     return replace(config, prune=replace(config.prune, confidence=0.0))
 
@@ -294,5 +298,6 @@ METHODS: dict[str, Method] = {
     "autogit, no pruning": partial(autogit, change=_unpruned),
     "autogit, no race": partial(autogit, change=_greedily),
     "autogit, certify": partial(autogit, change=_certified),
+    "autogit, 3 seeds": partial(autogit, change=_fewer_seeds),
     "autogit, uniform choice": partial(autogit, proposers=_uniform),
 }
