@@ -21,9 +21,9 @@ from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.events import Closed, Event, silent
 from autogit.history import History
 from autogit.judging import Rooms
+from autogit.landing import Land
 from autogit.loop import Loop
 from autogit.measurement import Measurement
-from autogit.proposals import Land
 from autogit.propose import portfolio
 from autogit.propose.hyperparameters import HyperparameterProposer
 from autogit.propose.turns import Portfolio

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from autogit.diff import unified
 from autogit.errors import Interrupted, PatchError
-from autogit.proposals import Landed
+from autogit.landing import Landed
 from autogit.propose.hunks import applied
 from autogit.protocols import Changes, Ending, Execution, Job, Monitor
 from autogit.records import Curve, Idea, Proposal, Record, Run, Scalar, Trial, Verdict
