@@ -20,6 +20,11 @@ WINDOW = 200
 """The latest records that are looked at: noise changes as the incumbent does, and the cost of a trial stays flat."""
 ENOUGH = 4
 """Degrees of freedom from which paired differences are believed; below, the runs of unchanged code bound them."""
+TRIALS = 4
+"""Repeated trials from which it is known how much trials differ in their noise. One that hardly changes anything tells
+nothing of others, however often it is run; with fewer the noise is held to be at least what `PAIRING` leaves."""
+PAIRING = 6.0
+"""By how much pairing can be expected to reduce the variance of a difference between unlike codes."""
 ROUNDING = 1e-12
 """Relative to the largest value: what is smaller comes from floating-point arithmetic."""
 OUTLIER = 3.0
@@ -47,14 +52,65 @@ def noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]
     None where nothing was repeated.
     """
     accepted = [record for record in records if record.verdict is Verdict.ACCEPTED]
-    paired = pooled([*paired_differences(records[-WINDOW:], accepted, merit), *own])
-    if paired is not None and paired[1] >= ENOUGH:
-        return Noise(*paired, paired=True)
+    groups = paired_differences(records[-WINDOW:], accepted, merit)
     repeats = pooled([[*merits(r.runs, merit).values()] for r in accepted[-WINDOW:]])
-    if repeats is None:
-        return None if paired is None else Noise(*paired, paired=True)
     # Two independent runs differ by the square root of two more than one; pairing can only make it less.
-    return Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
+    unrelated = None if repeats is None else Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
+    if len(groups) >= TRIALS:
+        return _joined(*prior([spread for group in groups if (spread := pooled([group]))]), pooled(own))
+    others, paired = pooled(groups), pooled([*groups, *own])
+    if unrelated is None:
+        return None if paired is None else Noise(*paired, paired=True)
+    if paired is None or paired[1] < ENOUGH:
+        return unrelated
+    least = unrelated.sd**2 / PAIRING
+    return _joined(max(others[0] ** 2 if others else 0.0, least), unrelated.freedom, pooled(own))
+
+
+def _joined(variance: float, worth: float, own: tuple[float, int] | None) -> Noise:
+    """What other trials say, `variance` `worth` so many degrees of freedom, and what one's own pairs do."""
+    sd, freedom = own or (0.0, 0)
+    total = worth + freedom
+    return Noise(math.sqrt((worth * variance + freedom * sd * sd) / total), max(1, int(total)), paired=True)
+
+
+def prior(known: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """(typical variance, degrees of freedom that it is worth for one more trial) of trials' spreads.
+
+    `known` holds (standard deviation, degrees of freedom). Trials differ in their noise: weight decay moves every seed
+    alike, another activation does not. How much they differ says how much the others are worth for this one: the
+    moderated t of Smyth 2004 (Statistical Applications in Genetics and Molecular Biology 3; there of genes), by the
+    method of moments. Trials without any spread take part as the least that was seen.
+    """
+    from scipy.special import digamma, polygamma
+
+    seen = [sd for sd, _ in known if sd > 0]
+    most = float(sum(freedom for _, freedom in known))
+    if not seen:
+        return 0.0, most
+    halves = np.array([freedom / 2 for _, freedom in known])
+    logs = 2 * np.log([sd or min(seen) for sd, _ in known]) - digamma(halves) + np.log(halves)
+    center = float(np.mean(logs))
+    excess = float(np.mean((logs - center) ** 2) * len(known) / max(1, len(known) - 1) - np.mean(polygamma(1, halves)))
+    if len(known) < 2 or excess <= 0:
+        # As alike as one noise for all would make them.
+        return math.fsum(freedom * sd * sd for sd, freedom in known) / most, most
+    half = inverse_trigamma(excess)
+    return math.exp(center + float(digamma(half)) - math.log(half)), min(2 * half, most)
+
+
+def inverse_trigamma(value: float) -> float:
+    """x > 0 with trigamma(x) = `value`, by Newton's steps on its reciprocal, which is convex."""
+    from scipy.special import polygamma
+
+    x = 0.5 + 1 / value
+    for _ in range(50):
+        slope = float(polygamma(1, x))
+        step = slope * (1 - slope / value) / float(polygamma(2, x))
+        x += step
+        if abs(step) < 1e-9 * x:
+            break
+    return x
 
 
 def paired_differences(records: Sequence[Record], incumbents: Sequence[Record], merit: Merit) -> list[list[float]]:

@@ -8,7 +8,7 @@ from evaluate.world import run, trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogit.evaluate.noise import noise, normal_score, pooled, student_deviate
+from autogit.evaluate.noise import Noise, inverse_trigamma, noise, normal_score, pooled, prior, student_deviate
 from autogit.evaluate.nulls import wilson
 from autogit.evaluate.race import Race, Step, pass_rate, race
 from autogit.records import Record, Verdict
@@ -121,14 +121,61 @@ def test_without_pairs_the_noise_is_that_of_two_unrelated_runs() -> None:
     assert (found.sd, found.freedom) == (pytest.approx(0.1 * math.sqrt(2 / 3)), 3)
 
 
-def test_pairs_replace_it_as_soon_as_there_are_enough() -> None:
-    runs = tuple(run(seed, val_loss=3.0 + 0.1 * seed) for seed in range(5))
-    moved = tuple(run(seed, val_loss=2.0 + 0.1 * seed + 0.01 * (seed % 2)) for seed in range(5))
-    records = [
-        Record(trial("0"), Verdict.ACCEPTED, "", {}, runs),
-        Record(trial("1", "c0"), Verdict.REJECTED, "", {}, moved),
-    ]
-    found = noise(records, lambda metrics: metrics["val_loss"])
+def lab(*moves: list[float]) -> list[Record]:
+    """A baseline with five unlike seeds, and trials that differ from it by `moves`, seed by seed."""
+    seeds = [3.0 + 0.1 * seed for seed in range(5)]
+    runs = tuple(run(seed, val_loss=value) for seed, value in enumerate(seeds))
+    records = [Record(trial("0"), Verdict.ACCEPTED, "", {}, runs)]
+    for number, move in enumerate(moves, 1):
+        moved = tuple(run(seed, val_loss=seeds[seed] + change) for seed, change in enumerate(move))
+        records.append(Record(trial(str(number), "c0"), Verdict.REJECTED, "", {}, moved))
+    return records
+
+
+def luck(records: list[Record], *own: list[float]) -> Noise:
+    found = noise(records, lambda metrics: metrics["val_loss"], own)
     assert found is not None
+    return found
+
+
+def test_pairs_replace_it_as_soon_as_there_are_enough() -> None:
+    found = luck(lab([0.4, 0.0, 0.4, 0.0, 0.2]))
     assert found.paired
-    assert (found.sd, found.freedom) == (pytest.approx(0.01 * math.sqrt(0.3)), 4)
+    assert (found.sd, found.freedom) == (pytest.approx(0.2), 4)
+
+
+def test_one_trial_that_hardly_changes_anything_makes_nobody_certain() -> None:
+    found = luck(lab([0.001, 0.0, 0.001, 0.0, 0.001]))
+    unrelated = luck(lab())
+    assert not unrelated.paired
+    assert found.sd == pytest.approx(unrelated.sd / math.sqrt(6))
+
+
+def test_trials_that_are_alike_are_pooled_and_unlike_ones_count_for_little() -> None:
+    quiet, loud = [0.001, 0.0, -0.001], [0.1, 0.0, -0.1]
+    alike = luck(lab(*[quiet] * 6))
+    assert (alike.sd, alike.freedom) == (pytest.approx(0.001), 12)
+    mixed = luck(lab(*[quiet, loud] * 3))
+    assert mixed.freedom < 4
+    # What the candidate's own repeats say goes before the others then; where all are alike it does not.
+    assert luck(lab(*[quiet, loud] * 3), loud).sd > 0.05
+    assert luck(lab(*[quiet] * 6), loud).sd < 0.05
+
+
+@given(st.lists(st.tuples(st.floats(1e-6, 1e6), st.integers(1, 30)), min_size=2, max_size=40), st.floats(1e-3, 1e3))
+def test_the_prior_scales_with_the_metric_and_lies_among_what_was_seen(
+    known: list[tuple[float, int]], scale: float
+) -> None:
+    variance, worth = prior(known)
+    scaled, same = prior([(sd * scale, freedom) for sd, freedom in known])
+    assert worth > 0
+    assert same == pytest.approx(worth, rel=1e-5)
+    assert scaled == pytest.approx(variance * scale**2, rel=1e-5)
+    assert 0 < variance < 2 * max(sd for sd, _ in known) ** 2 * math.exp(2)
+
+
+@given(st.floats(1e-3, 1e3))
+def test_trigamma_is_inverted(value: float) -> None:
+    from scipy.special import polygamma
+
+    assert polygamma(1, inverse_trigamma(value)) == pytest.approx(value, rel=1e-6)
