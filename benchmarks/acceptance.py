@@ -165,7 +165,7 @@ def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) ->
         effect = world.effect(rng) if number else 0.0
         trial = Trial(f"{number}", f"c{number}", best, "", "simulation" if number else BASELINE, "")
         levels[trial.commit] = levels[best] - effect
-        record = _judged(world, evaluator, history, trial, levels, loop, tally)
+        record = judged(world, evaluator, history, trial, levels, loop, tally)
         history.add(record)
         tally.trials += 1
         tally.nulls += number > 0 and effect == 0
@@ -183,7 +183,7 @@ def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) ->
         tally.totals_covered.append(total.low <= levels["c0"] - levels[best] <= total.high)
 
 
-def _judged(
+def judged(
     world: World,
     evaluator: StandardEvaluator,
     history: History,
@@ -192,6 +192,7 @@ def _judged(
     loop: int,
     tally: Tally,
 ) -> Record:
+    """What the evaluator makes of a trial, run after run; `levels` are the true losses of commits."""
     runs: list[Run] = []
 
     def made(of: Trial, seeds: tuple[int, ...]) -> list[Run]:

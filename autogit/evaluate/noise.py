@@ -57,7 +57,7 @@ def noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]
     # Two independent runs differ by the square root of two more than one; pairing can only make it less.
     unrelated = None if repeats is None else Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
     if len(groups) >= TRIALS:
-        return _joined(*prior([spread for group in groups if (spread := pooled([group]))]), pooled(own))
+        return moderated(groups, own)
     others, paired = pooled(groups), pooled([*groups, *own])
     if unrelated is None:
         return None if paired is None else Noise(*paired, paired=True)
@@ -65,6 +65,11 @@ def noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]
         return unrelated
     least = unrelated.sd**2 / PAIRING
     return _joined(max(others[0] ** 2 if others else 0.0, least), unrelated.freedom, pooled(own))
+
+
+def moderated(groups: Sequence[Sequence[float]], own: Sequence[Sequence[float]]) -> Noise:
+    """The noise of a candidate with its `own` differences, block by block, after those of other trials."""
+    return _joined(*prior([spread for group in groups if (spread := pooled([group]))]), pooled(own))
 
 
 def _joined(variance: float, worth: float, own: tuple[float, int] | None) -> Noise:
