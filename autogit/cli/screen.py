@@ -60,6 +60,7 @@ class Lines:
         self._limit: int | None = None
         self._open: set[str] = set()
         self._jobs = 1
+        self._since = time.monotonic()
 
     def tell(self, event: Event) -> None:
         """Shows an event."""
@@ -129,7 +130,9 @@ class Lines:
                 each = sum(r.seconds for r in records) / len(trials)
             else:
                 # Most are dropped after one run, some need several; beside each accepted one the incumbent runs.
-                each = RUNS_PER_TRIAL * seconds
+                # By the clock where the first baseline ran just now: that counts evaluation too.
+                passed = (time.monotonic() - self._since) / len(record.runs) if len(records) == 1 else 0.0
+                each = RUNS_PER_TRIAL * max(seconds, passed)
             total = each * self._limit / self._jobs
             end = time.strftime("%H:%M", time.localtime(time.time() + total))
             words += f", {counted(self._limit, 'trial')} about {duration(total)}: until {end}"
@@ -171,7 +174,7 @@ class LiveView(Lines):
         self._lock = threading.Lock()
         self._slots: dict[int, tuple[Opened, Progress | None, Ran | None]] = {}
         self._done = 0
-        self._since = self._trials_since = time.monotonic()
+        self._trials_since = self._since
 
     def tell(self, event: Event) -> None:
         """Shows an event; lines scroll above the live part."""
