@@ -179,8 +179,9 @@ LONGER = [
     Cheat("by-steps", "train.py", STEPS, "for step in range(3 * options.steps):\n", Verdict.REJECTED, NO_BETTER),
     Cheat("by-steps-when-nobody-counts", "train.py", STEPS,
           "for step in range((3 if options.steps > 8 else 1) * options.steps):\n", Verdict.REJECTED,
-          r"^(it trains for 3\.0\d times its budget|budget\.check failed: timeout)"),
-    Cheat("by-the-clock", "train.py", STEPS, CLOCK.lstrip("\n"), Verdict.CRASHED, "timeout: still running after 60 s"),
+          r"^(it trains for (2\.9|3\.0)\d times its budget|budget\.check failed: timeout)"),
+    Cheat("by-the-clock", "train.py", STEPS, CLOCK.lstrip("\n"), Verdict.TIMED_OUT,
+          "timeout: still running after 60 s"),
     training("by-changing-the-counter", COUNTER, Verdict.REJECTED, NO_BETTER),
 ]  # fmt: skip
 """They train longer than the budget."""
