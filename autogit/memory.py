@@ -14,6 +14,7 @@ from autogit.records import Curve, Idea, Record
 
 if TYPE_CHECKING:
     from autogit.evaluate.gains import Gain
+    from autogit.evaluate.noise import Noise
     from autogit.evaluate.nulls import NullChecks
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
@@ -52,6 +53,13 @@ class Memory:
     def top(self, count: int = 5) -> list[Record]:
         """The trials with the best primary metric, best first."""
         return self.history.top(count)
+
+    def noise(self) -> Noise | None:
+        """How much the primary metric moves by luck between two runs; None where nothing was repeated."""
+        from autogit.evaluate.noise import noise
+
+        name = self.config.metric.name
+        return noise(self.trials(), lambda metrics: metrics.get(name))
 
     def trends(self) -> list[Trend]:
         """How each kind of move has done."""

@@ -17,11 +17,10 @@ FILENAME = "report.html"
 def write_report(lab: Lab, file: Path | None = None) -> Path:
     """Writes the page to `file`, or to the lab's private folder; where it is. Raises WorkspaceError."""
     from autogit.auditing import told
-    from autogit.evaluate.noise import noise
     from autogit.report import Facts, page
     from autogit.spending import spending
 
-    measured = noise(lab.trials(), lambda metrics: metrics.get(lab.config.metric.name))
+    measured = lab.noise()
     total, spent = lab.total_gain(), spending(lab.trials())
     notes = []
     if spent is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from autogit.errors import AutogitError, BaselineError, BrokenEnvironmentError, ConfigError, Interrupted, PatchError
+from autogit.wording import duration
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -137,19 +138,9 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def number(value: float | None) -> str:
-    """A measurement for people: about six figures, "-" where there is none."""
-    return "-" if value is None else f"{value:.6g}"
-
-
 def metric_name(lab: Lab) -> str:
     """The primary metric as tables and reports call it: marked where nobody but the training script measures it."""
     return lab.config.metric.name + ("" if lab.config.evaluate.command else " (self-reported)")
-
-
-def percent(value: float | None) -> str:
-    """A signed change in percent, "-" where there is none."""
-    return "-" if value is None else f"{value:+.2f}%"
 
 
 def luck(lab: Lab) -> list[str]:
@@ -172,19 +163,6 @@ def spent(records: Iterable[Record]) -> str:
     return words + (", none accepted yet" if each is None else f", {each:.4g} for each of {total.accepted} accepted")
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 trial`, `3 trials`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def megabytes(size: float) -> str:
     """A size in bytes, for people."""
     return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
-
-
-def duration(seconds: float) -> str:
-    """`4.2 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.face import echo_json, json_option, number, open_lab
+from autogit.cli.face import echo_json, json_option, open_lab
+from autogit.wording import number
 
 if TYPE_CHECKING:
     from autogit.reproduction import Reproduction, Verification

@@ -10,18 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.face import (
-    duration,
-    echo_json,
-    json_option,
-    megabytes,
-    metric_name,
-    number,
-    open_lab,
-    percent,
-    spent,
-    wrapped,
-)  # fmt: skip
+from autogit.cli.face import echo_json, json_option, megabytes, metric_name, open_lab, spent, wrapped
+from autogit.wording import duration, number, percent
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -131,11 +121,10 @@ def _tell_ideas(lab: Lab) -> None:
 
 def _facts(lab: Lab) -> dict[str, Any]:
     from autogit.checkpoints import size
-    from autogit.evaluate.noise import noise
     from autogit.spending import spending
 
     best, paid = lab.best(), spending(lab.trials())
-    measured = noise(lab.trials(), lambda metrics: metrics.get(lab.config.metric.name))
+    measured = lab.noise()
     return {
         "best": None if best is None else best.id,
         "best_value": None if best is None else lab.history.value(best),

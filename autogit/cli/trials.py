@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import (
-    duration,
-    echo_json,
-    echo_table,
-    json_option,
-    luck,
-    metric_name,
-    number,
-    open_lab,
-    percent,
-    record_json,
-    wrapped,
-)
+from autogit.cli.face import echo_json, echo_table, json_option, luck, metric_name, open_lab, record_json, wrapped
+from autogit.wording import duration, number, percent
 
 if TYPE_CHECKING:
     from autogit.history import Trend

@@ -10,10 +10,11 @@ from autogit.config import Config
 from autogit.evaluate.noise import Noise, means, merits, noise, normal_score, student_deviate
 from autogit.evaluate.objective import Objective
 from autogit.evaluate.race import Step, race
-from autogit.evaluate.reasons import comparison, count, interval
+from autogit.evaluate.reasons import comparison, interval
 from autogit.evaluate.seeds import block
 from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, Verdict
+from autogit.wording import counted
 
 HOPELESS = -2.0
 """While the noise of pairs is unknown a candidate gets all its seeds, so that it becomes known; not below this z."""
@@ -86,7 +87,7 @@ class Case:
         if not last and (step is Step.GO_ON or (step is Step.DROP and learning)):
             return None
         statistics = {"gain": gain, "z": z, "sigma": luck.sd, "freedom": luck.freedom, "pairs": k, "lines": self.lines}
-        figures = f"z = {z:.1f} after {count(k, 'paired seed')}"
+        figures = f"z = {z:.1f} after {counted(k, 'paired seed')}"
         if step is Step.ACCEPT:
             word = " and it removes code" if self._lenient else ""
             return self._judgement(Verdict.ACCEPTED, f"{compared} ({figures}){word}", statistics)
@@ -110,8 +111,8 @@ class Case:
         z, k = chosen.statistics["z"], int(chosen.statistics["pairs"])
         word = ", and it removes code" if self._lenient else ""
         span = interval(self.objective, gain - half, gain + half)
-        how = f"chosen with z = {z:.1f} after {count(k, 'paired seed')}"
-        reason = f"{self._compared(merit, gain)} on {count(len(pairs), 'fresh seed')} ({span}; {how})"
+        how = f"chosen with z = {z:.1f} after {counted(k, 'paired seed')}"
+        reason = f"{self._compared(merit, gain)} on {counted(len(pairs), 'fresh seed')} ({span}; {how})"
         fresh = [run for run in self.runs if run.seed in seeds]
         return replace(chosen, reason=reason + word, metrics=means(fresh), statistics=statistics)
 

@@ -10,11 +10,11 @@ from autogit.config import Config
 from autogit.evaluate.case import Case
 from autogit.evaluate.noise import means, merits, pooled
 from autogit.evaluate.objective import Objective, broken_guard, objective
-from autogit.evaluate.reasons import count
 from autogit.evaluate.seeds import accepted_until, block
 from autogit.history import History
 from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, RunStatus, Verdict
+from autogit.wording import counted
 
 PROBES = 3
 """Runs of a baseline after which equal values mean that there is no noise."""
@@ -81,9 +81,9 @@ def _baseline(config: Config, runs: Sequence[Run], history: History) -> More | J
         return Judgement(Verdict.ACCEPTED, f"{value} with one seed", found)
     sd, freedom = spread
     word = (
-        f"the same with {count(len(done), 'seed')}"
+        f"the same with {counted(len(done), 'seed')}"
         if equal
-        else f"mean of {count(len(done), 'seed')}, which differ by {sd:.3g}"
+        else f"mean of {counted(len(done), 'seed')}, which differ by {sd:.3g}"
     )
     broken = broken_guard(config, found)
     reason = f"{value} ({word})" + (f"; {broken}" if broken else "")

@@ -19,8 +19,3 @@ def interval(objective: Objective, low: float, high: float) -> str:
     """The interval of a gain, as a distance in the direction that is better: `95% interval 0.021 to 0.057 below`."""
     better = "below" if objective.direction == "min" else "above"
     return f"95% interval {low:.3g} to {high:.3g} {better}"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 paired seed`, `3 paired seeds`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

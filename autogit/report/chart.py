@@ -80,12 +80,11 @@ def chart(history: History) -> Chart | None:
 def _values(history: History) -> dict[str, float]:
     """Where each trial stands, by its id: a dead one as far from what it had to beat as it was on the same seeds."""
     values = {record.id: value for record in history if (value := history.value(record)) is not None}
-    accepted = {record.trial.commit: values[record.id] for record in history if record.accepted and record.id in values}
     sign = 1 if history.metric.direction == "max" else -1
-    dead = {record.id: record for record in history if record.verdict.dead}
     for id, effect in history.effects().items():
-        if id in dead:
-            values[id] = accepted[dead[id].trial.base] + sign * effect
+        base = history.at(history[id].trial.base)
+        if history[id].verdict.dead and base is not None:
+            values[id] = values[base.id] + sign * effect
     return values
 
 

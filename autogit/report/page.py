@@ -9,6 +9,7 @@ from importlib import resources
 from autogit.history import History
 from autogit.records import Record
 from autogit.report.chart import HEIGHT, LEFT, RIGHT, WIDTH, chart
+from autogit.wording import duration, number, percent
 
 SHOWN = 500
 """Dead trials that the page lists, the latest; `autogit log --dead` has them all."""
@@ -42,7 +43,7 @@ def page(history: History, facts: Facts) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": _number, "percent": _percent, "duration": _duration, "kind": _kind}
+    environment.filters |= {"number": number, "percent": percent, "duration": duration, "kind": _kind}
     dead = [record for record in history if record.verdict.dead]
     best = history.best()
     return environment.from_string(text).render(
@@ -58,21 +59,6 @@ def page(history: History, facts: Facts) -> str:
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         seconds=sum(record.seconds for record in history),
     )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6g}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}%"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _kind(record: Record) -> str:
