@@ -20,8 +20,8 @@ HOPELESS = -2.0
 """While the noise of pairs is unknown a candidate gets all its seeds, so that it becomes known; not below this z."""
 INTERVAL_Z = 1.959964
 """Reported intervals hold the true gain 95 times of 100."""
-PRECISE = 0.5
-"""Half-width of a gain's interval, as a share of the gain, that no more fresh seeds are spent on."""
+FRESH = 1
+"""Seeds that took no part in choosing, on which an accepted change's gain is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Case:
     def _measured(self, chosen: Judgement) -> More | Judgement:
         """What an accepted change gains on seeds that took no part in choosing it; accepted it is whatever they say."""
         chosen_by = [gain for _, gain in self._pairs(self._usable(self.seeds))]
-        seeds = self._usable(self.fresh)[: self._enough(chosen.statistics["gain"], self._noise(chosen_by))]
+        seeds = self._usable(self.fresh)[:FRESH]
         pairs = self._pairs(seeds)
         if len(pairs) < len(seeds):
             return self._more(seeds)
@@ -115,14 +115,6 @@ class Case:
         reason = f"{self._compared(merit, gain)} on {counted(len(pairs), 'fresh seed')} ({span}; {how})"
         fresh = [run for run in self.runs if run.seed in seeds]
         return replace(chosen, reason=reason + word, metrics=means(fresh), statistics=statistics)
-
-    def _enough(self, gain: float, luck: Noise | None) -> int:
-        """How many fresh pairs tell the gain to PRECISE of it, as the pairs that chose foretell."""
-        most = (self.config.accept.seeds + 1) // 2
-        if luck is None:
-            return most
-        half = student_deviate(INTERVAL_Z, luck.freedom) * luck.sd
-        return max(1, min(most, math.ceil((half / (PRECISE * gain)) ** 2))) if gain > 0 else most
 
     def _compared(self, merit: float, gain: float) -> str:
         return comparison(self.objective, merit, gain, self.incumbent)

@@ -3,7 +3,7 @@
 With k paired differences of mean d and standard deviation s, z_k = d sqrt(k) / s. The candidate is dropped where z_k
 is below `drop[k]`, accepted where it is above `accept[k]`; at the last pair both are the same. The shape is fixed,
 
-    drop[k] = c (k / K) ** RISE        accept[k] = EARLY c  for 2 <= k < K,  c at k = K,  never at k = 1
+    drop[k] = c (k / K) ** RISE        accept[k] = EARLY c  for k < K,  c at k = K
 
 and c is the one number that makes a change that does nothing pass with probability 1 - confidence exactly, found by
 integrating the density of the running sum from pair to pair (Armitage, McPherson and Rowe 1969, JRSS A 132).
@@ -72,8 +72,7 @@ def race(confidence: float, pairs: int) -> Race:
 def bounds(last: float, pairs: int) -> Race:
     """The race whose bound at the last pair is `last`."""
     drop = tuple(last * ((k + 1) / pairs) ** RISE for k in range(pairs))
-    between = (EARLY * last,) * (pairs - 2)
-    return Race(drop, (*([math.inf] if pairs > 1 else []), *between, last))
+    return Race(drop, (*(EARLY * last,) * (pairs - 1), last))
 
 
 def pass_rate(race: Race, effect: float = 0.0) -> float:
@@ -83,8 +82,7 @@ def pass_rate(race: Race, effect: float = 0.0) -> float:
     mass: NDArray[np.floating] = np.ones(1)
     for k, (drop, accept) in enumerate(zip(race.drop, race.accept, strict=True), 1):
         root = math.sqrt(k)
-        if math.isfinite(accept):
-            accepted += float(mass @ _erfc((accept * root - sums - effect) / math.sqrt(2))) / 2
+        accepted += float(mass @ _erfc((accept * root - sums - effect) / math.sqrt(2))) / 2
         if k == race.pairs:
             break
         top = min(accept * root, k * effect + 8 * root)

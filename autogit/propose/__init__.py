@@ -19,6 +19,7 @@ def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfoli
     """
     from autogit.propose.ablate import AblateProposer
     from autogit.propose.branch import BranchProposer
+    from autogit.propose.bundle import BundleProposer
     from autogit.propose.combine import CombineProposer
     from autogit.propose.hyperparameters import HyperparameterProposer, parameter_importance
     from autogit.propose.patterns import PatternProposer
@@ -28,7 +29,7 @@ def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfoli
 
     proposers: list[Proposer] = [
         HyperparameterProposer(), PatternProposer(), RefineProposer(), CombineProposer(), AblateProposer(),
-        RevisitProposer(), BranchProposer(),
+        RevisitProposer(), BranchProposer(), BundleProposer(),
     ]  # fmt: skip
     if config.llm or config.agent.command:
         from autogit.propose.llm import llm_proposers

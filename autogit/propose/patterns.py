@@ -40,7 +40,7 @@ class PatternProposer:
         tried_here |= {p.operator for p in context.pending}
         tried = {r.trial.operator for r in context.history}
         patterns = [p for p in available(context.config) if p.name not in tried_here]
-        shuffled = _by_lot(patterns, context.rng)
+        shuffled = by_lot(patterns, context.rng)
         for pattern in sorted(shuffled, key=lambda p: p.name in tried):
             proposal = pattern_proposal(pattern, context)
             if proposal is not None:
@@ -48,7 +48,8 @@ class PatternProposer:
         return None
 
 
-def _by_lot(patterns: Sequence[Pattern], rng: np.random.Generator) -> list[Pattern]:
+def by_lot(patterns: Sequence[Pattern], rng: np.random.Generator) -> list[Pattern]:
+    """All of them in an order by lot, where each published recipe that uses a pattern is a ticket more."""
     tickets = np.array([1.0 + len(pattern.adopted) for pattern in patterns])
     order = rng.choice(len(patterns), len(patterns), replace=False, p=tickets / tickets.sum()) if patterns else ()
     return [patterns[i] for i in order]

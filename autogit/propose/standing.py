@@ -19,7 +19,9 @@ PARAMETRIC = ("hyperparameters", "refine")
 
 def parametric(record: Record) -> bool:
     """Whether the trial changed values of parameters and nothing else."""
-    return record.trial.proposer in PARAMETRIC and bool(record.trial.parameters)
+    trial = record.trial
+    known = trial.proposer in (*PARAMETRIC, "bundle") and trial.operator == "+".join(sorted(trial.parameters))
+    return known and bool(trial.parameters)
 
 
 def gains(history: History) -> dict[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from autogit.errors import ProposerError
 from autogit.history import History
 from autogit.propose.beliefs import Arms
+from autogit.propose.bundle import BundleProposer
 from autogit.propose.failures import failed_moves
 from autogit.propose.ideas import waiting
 from autogit.propose.notices import Notices, Speaking
@@ -26,6 +27,10 @@ MODELS = 0.3
 LATEST = 20
 ATTEMPTS = 6
 """Proposals of one proposer that are looked at in one turn, where those before teach nothing new."""
+OPENING = 3
+"""Accepted changes until which every other turn is that of bundles: a start is seldom near the best."""
+IN_VAIN = 6
+"""Bundles in a row that lost, after which the opening is over, too."""
 OFFERS = 2
 """Proposals among which the most promising kind of move is chosen."""
 
@@ -115,11 +120,20 @@ def _has_the_turn(proposer: Proposer, context: Context) -> bool:
     """Whether it goes first: every other turn of a plateau is its rung's, and a kind that keeps winning is refined."""
     history = context.history
     step = rung(history, context.config.limits)
-    if step is Rung.NONE:
-        return proposer.name == Rung.REFINE and _on_a_run(context)
+    if step is Rung.NONE and _on_a_run(context):
+        return proposer.name == Rung.REFINE
     if (history.since_accepted + len(context.pending)) % 2:
         return False
+    if step is Rung.NONE:
+        return proposer.name == BundleProposer.name and _opens(history)
     return is_model(proposer.name) if step is Rung.RADICAL else proposer.name == step
+
+
+def _opens(history: History) -> bool:
+    """Whether `main` still stands about where it began."""
+    bundles = [r for r in history if r.trial.proposer == BundleProposer.name]
+    lost = len(bundles) - max((i for i, r in enumerate(bundles, 1) if r.accepted), default=0)
+    return len(history.accepted) < OPENING and lost < IN_VAIN
 
 
 def _on_a_run(context: Context) -> bool:
