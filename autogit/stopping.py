@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from autogit.config import Prune
-from autogit.execute.pruning import Calibration, Course, Pruner, seed_noise
+from autogit.config import Config
+from autogit.execute.pruning import LEAD, Calibration, Course, Pruner, seed_noise
 from autogit.history import History
 from autogit.records import Curve, Record, RunStatus, Trial
 
@@ -17,8 +17,9 @@ RECENT = 40
 """Trials, the latest first, whose curves are looked at: reading them must not take longer the more there are."""
 AUDIT = 10
 """One stop in so many is allowed to finish, to see what the rule costs."""
+COMMENT = re.compile(r"(?<=[\s+-])#.*")
 SCHEDULE = re.compile(
-    r"^[+-](?![+-]{2}).*(?:schedul|warm_?up|(?<!weight_)(?<!ema_)decay|learning_rate_at|\bget_lr\b)", re.I | re.M
+    r"[+-](?![+-]{2}).*(?:schedul|warm_?up|(?<!weight_)(?<!ema_)decay|learning_rate_at|\bget_lr\b)", re.I
 )
 OBJECTIVE = re.compile(r"^[+-](?![+-]{2}).*(?:loss|cross_entropy|criterion|smoothing)", re.I | re.M)
 WARM_UP = re.compile(r"^\s*\w*warm_?up\w*\s*(?::[^=\n]*)?=\s*([0-9][0-9_]*(?:\.\d*)?)\s*(?:#.*)?$", re.I | re.M)
@@ -42,8 +43,9 @@ class Past(Protocol):
 class Stops:
     """Makes the pruner of a run from the curves in the ledger."""
 
-    def __init__(self, rule: Prune, past: Past, history: History) -> None:
-        self._rule = rule
+    def __init__(self, config: Config, past: Past, history: History) -> None:
+        self._confidence = config.prune.confidence
+        self._lead = LEAD if config.accept.rule == "race" else 0.0
         self._past = past
         self._history = history
         self._curves: dict[tuple[str, str], tuple[Curve, ...]] = {}
@@ -54,7 +56,7 @@ class Stops:
         `steps` is the candidate's own budget, None where the incumbent's last step has to stand for it.
         """
         reference = self._course(incumbent, seed)
-        if self._rule.confidence == 0 or reference is None:
+        if self._confidence == 0 or reference is None:
             return None
         diff = self._past.diff(trial.id)
         if reference.curve.metric != MONITOR and OBJECTIVE.search(diff):
@@ -65,10 +67,11 @@ class Stops:
             total,
             self._noise(),
             Calibration(pairs) if len(pairs) >= CALIBRATED else None,
-            self._rule.confidence,
+            self._confidence,
             warmup_end=warm_up(self._past.files(trial.commit), total),
-            schedule_changed=bool(SCHEDULE.search(diff)),
+            schedule_changed=reshaped(diff),
             audit=trial.number % AUDIT == 0,
+            lead=self._lead,
         )
 
     def _pairs(self) -> tuple[tuple[Course, Course], ...]:
@@ -102,6 +105,12 @@ class Stops:
             self._curves[key] = self._past.curves(record.id)
         curve = next((c for c in self._curves[key] if c.seed == seed and len(c.steps) > 1), None)
         return None if curve is None else Course(curve, run.step)
+
+
+def reshaped(diff: str) -> bool:
+    """Whether a diff changes the shape of the schedule. What comments say, and how long the warm-up is, is not that."""
+    lines = (COMMENT.sub("", line) for line in diff.splitlines())
+    return any(SCHEDULE.match(line) and not WARM_UP.match(line[1:]) for line in lines)
 
 
 def warm_up(files: Mapping[str, str], total: int) -> int:

@@ -74,7 +74,7 @@ class Wiring:
             history=self.history,
             config_hash=self.file.hash,
             land=self.land,
-            prune=Stops(config.prune, self.ledger, self.history),
+            prune=Stops(config, self.ledger, self.history),
             words=proposer.notices.take,
             certify=partial(due_certificate, config, self.history),
         )

@@ -32,7 +32,7 @@ from pathlib import Path
 import optuna
 
 from autogit import Lab, stopping
-from autogit.config import Metric, Prune
+from autogit.config import Config, Metric, Prune, Train
 from autogit.execute.pruning import CONFIDENCE
 from autogit.history import History
 from autogit.records import BASELINE, Curve, Record, Run, RunStatus, Trial, Verdict
@@ -142,7 +142,7 @@ class Recorded:
 def ours(lines: Sequence[Line], confidence: float) -> Iterator[Replayed]:
     """This project's rule, by the code that a loop uses."""
     history = History(Metric())
-    stops = Stops(Prune(confidence), Recorded(lines), history)
+    stops = Stops(Config(Train(""), prune=Prune(confidence)), Recorded(lines), history)
     known = {line.trial: line for line in lines}
     for line in lines:
         trial = Trial(

@@ -230,7 +230,7 @@ def research(
         history=history,
         config_hash="",
         land=lands,
-        prune=Stops(config.prune, ledger, history),
+        prune=Stops(config, ledger, history),
         words=proposer.notices.take,
         certify=partial(due_certificate, config, history),
     )

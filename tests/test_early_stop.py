@@ -12,7 +12,7 @@ from toy import make_toy
 from autogit import Lab
 from autogit.cli import cli
 from autogit.records import RunStatus, Verdict
-from autogit.stopping import SCHEDULE, warm_up
+from autogit.stopping import reshaped, warm_up
 
 TRAIN = '''\
 """Every change of the learning rate makes it worse, and its curve tells early."""
@@ -66,9 +66,11 @@ def test_the_warm_up_is_read_from_the_code(line: str, step: int) -> None:
 @pytest.mark.parametrize(
     ("line", "shape"),
     [
-        ("+weight_decay = 0.1", False), ("-warmup_steps = 10", True), ("+    lr = cosine_decay(step)", True),
+        ("+weight_decay = 0.1", False), ("-    return min(1.0, step / warmup_steps)", True),
+        ("-warmup_steps = 10", False), ("+    lr = cosine_decay(step)", True),
         ("+def get_lr(step):", True), (" schedule = None", False), ("+learning_rate = 0.1", False),
+        ("+learning_rate = 0.1  # constant after the warmup", False), ("+# the schedule", False),
     ],
 )  # fmt: skip
 def test_a_change_of_the_schedules_shape_is_told_from_others(line: str, shape: bool) -> None:
-    assert bool(SCHEDULE.search(f"--- a/decay.py\n+++ b/decay.py\n@@ -1 +1 @@\n{line}\n")) == shape
+    assert reshaped(f"--- a/decay.py\n+++ b/decay.py\n@@ -1 +1 @@\n{line}\n") == shape

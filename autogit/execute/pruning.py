@@ -3,8 +3,9 @@
 Two runs of one seed share their batches and most of their initial weights, so their difference tells far more than
 either loss alone; a rule that compares a candidate with the population of earlier trials (median, successive halving)
 mistakes the seed's luck for the change's merit. The gap is looked at in units of what two seeds of unchanged code
-differ by. With enough completed trials that yardstick is replaced by what gaps have really done between then and the
-end: split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005). A gap that
+differ by. To win takes more than to draw level: a run that ends no further ahead than the race asks for after one pair
+is dropped there. With enough completed trials the yardstick is what gaps have really done between then and the end:
+split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005). A gap that
 closes fast enough to be gone by the end stops nobody: a slow start is not a loss. How the numbers were chosen, and what
 they cost on runs that took no part in that, is in docs/executor.md.
 """
@@ -22,10 +23,15 @@ from autogit.records import Curve, RunStatus
 
 EARLIEST = 0.2
 """Share of a run before which nothing is stopped: losses do not yet rank like final ones."""
+LEVEL = 0.4
+"""From here on a run has to lead."""
 HALF = 0.5
-"""From here on any gap counts; a changed schedule is judged from here only."""
-UNITS = (3.0, 2.0)
-"""How many units of noise a gap has to be before that: at the earliest, falling evenly to half-way."""
+"""A changed schedule is judged from here on only."""
+BEHIND = 2.0
+"""How many units of noise a gap has to be at the earliest, falling evenly until LEVEL."""
+LEAD = 0.3
+"""By how many units a run has to lead where the race decides: after one pair it drops what is not better by 0.76 of a
+paired difference's noise, and that is about 0.4 units (PAIRING in evaluate/noise.py)."""
 LATELY = 0.2
 """Share of the steps so far over which a gap is seen to close."""
 POINTS = 3
@@ -125,10 +131,12 @@ class Pruner:
         warmup_end: int = 0,
         schedule_changed: bool = False,
         audit: bool = False,
+        lead: float = LEAD,
     ) -> None:
         """`total`: steps of the candidate's run. `sigma`: noise between seeds at a share of a run, None where unknown.
 
         `warmup_end`: the candidate's own, in steps. `audit`: let the run finish all the same; `halt` tells.
+        `lead`: by how many units of noise a run has to be ahead to win.
         """
         self._reference = reference
         self._total = total
@@ -137,6 +145,7 @@ class Pruner:
         self._confidence = confidence
         self._earliest = max(HALF if schedule_changed else EARLIEST, warmup_end / total)
         self._audit = audit
+        self._lead = lead
         self._step = 0
         self._differences: list[float | None] = []
         self._shares: list[float] = []
@@ -161,24 +170,27 @@ class Pruner:
         self._bad = self._bad + 1 if self._hopeless(now, share) else 0
         if self._bad < BAD_CHECKS:
             return None
-        words = f"loss {loss:.4g} at step {step} ({share:.0%}) is {now:.3g} behind the incumbent's with the same seed"
+        where = f"{now:.3g} behind" if now >= 0 else f"only {-now:.3g} ahead of"
+        words = f"loss {loss:.4g} at step {step} ({share:.0%}) is {where} the incumbent's with the same seed"
         self.halt = Halt(RunStatus.PRUNED, words)
         return None if self._audit else self.halt
 
     def _hopeless(self, now: float, share: float) -> bool:
-        if self._at_this_pace(now, share) <= 0:
-            return False
-        expected = self._calibration.least_final_gap(now, share, self._confidence)
-        if expected is not None:
-            return expected > 0
         sigma = self._sigma(share)
         if sigma is None:
             return False
-        # At the default confidence none after half-way; surer asks for more all the way.
-        first, last = UNITS
-        units = last + (first - last) * (HALF - share) / (HALF - EARLIEST) if share < HALF else 0.0
+        unit = math.sqrt(2) * sigma
+        units = -self._lead + (BEHIND + self._lead) * max(0.0, (LEVEL - share) / (LEVEL - EARLIEST))
+        # What is enough to win at the end: a slow start is no loss.
+        enough = min(0.0, units) * unit
+        if self._at_this_pace(now, share) <= enough:
+            return False
+        expected = self._calibration.least_final_gap(now, share, self._confidence)
+        if expected is not None:
+            return expected > enough
+        # The default confidence adds nothing.
         more = NormalDist().inv_cdf(self._confidence) - NormalDist().inv_cdf(CONFIDENCE)
-        return now > max(0.0, units + more) * math.sqrt(2) * sigma
+        return now > (units + more) * unit
 
     def _at_this_pace(self, now: float, share: float) -> float:
         """The gap at the end if it goes on to close as lately: by equal amounts while the steps double. Never more."""
