@@ -22,11 +22,18 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """One accepted change, and the trial that did without it."""
+    """One accepted change, or a part of a bundle, and the trial that did without it."""
 
     change: Record
     without: Record | None
     """None where it cannot be taken back alone."""
+    part: str = ""
+    """The pattern or parameter, of a bundle that matters as a whole."""
+
+    @property
+    def title(self) -> str:
+        """What was taken back."""
+        return f"{self.part}, a part of: {self.change.trial.title}" if self.part else self.change.trial.title
 
     @property
     def standing(self) -> Standing:

@@ -102,6 +102,9 @@ class Budget:
     """Passed as {steps}; the script keeps to it."""
     seconds: Positive | None = None
     """Wall time, passed as {seconds}; at its end the run gets SIGTERM and keeps what it measured (truncated)."""
+    compare: Literal["budget", "step"] = "budget"
+    """Goes with `seconds`: "step" ends each run at the step that the very first one reached in its time, so that runs
+    compare by what they learned from as many steps, however fast; `timeout` bounds the slow ones."""
     flops: Positive | None = None
     """Training compute. `budget.command` turns it into the number of steps of each trial's own model."""
     command: str = ""

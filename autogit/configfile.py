@@ -111,6 +111,10 @@ def _check(config: Config, source: str) -> None:
             getattr(config.budget, budgets[1]),
             f"one budget only, beside {budgets[0]} none",
         )
+    if config.budget.compare == "step" and config.budget.seconds is None:
+        raise wrong(source, "budget.compare", "step", "budget.seconds beside it, which the first run gets")
+    if config.budget.compare == "step" and "{seconds}" in config.train.command:
+        raise wrong(source, "budget.compare", "step", "a train.command without {seconds}: runs end by their step")
     if config.budget.flops and not config.budget.command:
         raise wrong(source, "budget.flops", config.budget.flops, "budget.command beside it, which prints the steps")
     for model in config.llm:

@@ -12,9 +12,9 @@ from autogit.config import Config
 from autogit.events import Observer, Ran
 from autogit.history import History
 from autogit.landing import Land
-from autogit.measurement import Measurement, Prune, Pruner
+from autogit.measurement import Measured, Measurement, Prune, Pruner
 from autogit.protocols import Evaluator, Judgement, Ledger, More, Proposer
-from autogit.records import Record, Trial, Verdict
+from autogit.records import Record, Run, Trial, Verdict
 
 TIMEOUT_FACTOR = 5.0
 """A run that takes this many times as long as the baseline's has failed, where the configuration names no time."""
@@ -66,10 +66,19 @@ class Judging:
                 assert incumbent is not None
                 self.repeat(incumbent, seed, slot)
             for seed in decision.candidate:
-                work.add(rooms.measurement.run(trial, seed, slot, self.timeout(), self._prune(work, seed, incumbent)))
+                work.add(self.run(trial, seed, slot, self._prune(work, seed, incumbent), work.runs))
                 self._observer(Ran(trial, slot, work.runs[-1]))
                 if not work.runs[-1].status.counts:
                     break
+
+    def run(
+        self, trial: Trial, seed: int, slot: int, prune: Prune | None = None, before: Sequence[Run] = ()
+    ) -> Measured:
+        """One run, with what bounds it. `before`: the runs that the trial has had."""
+        baseline = self._rooms.history.baseline
+        first = (baseline.runs if baseline else before)[:1]
+        until = first[0].step if first and self._rooms.config.budget.compare == "step" else None
+        return self._rooms.measurement.run(trial, seed, slot, self.timeout(), prune, until)
 
     def repeat(self, closed: Record, seed: int, slot: int) -> None:
         """Makes a run of a closed trial that is missing, once, whichever slot asks first."""
@@ -78,7 +87,7 @@ class Judging:
         with lock:
             if self._rooms.history[closed.id].run(seed) is not None:
                 return
-            measured = self._rooms.measurement.run(closed.trial, seed, slot, self.timeout())
+            measured = self.run(closed.trial, seed, slot)
             self._observer(Ran(closed.trial, slot, measured.run))
             with self._turn:
                 curves = [measured.curve] if measured.curve else []

@@ -103,10 +103,11 @@ class Lab(Memory):
     def ablate(self, observer: Observer = silent) -> Iterator[Ablation]:
         """Takes each accepted change back on today's `main`, the oldest first, as a trial that is judged like others.
 
-        Gives each as it is done. Raises LabBusyError where a loop runs.
+        Of a bundle that matters, each part, too. Gives each as it is done. Raises LabBusyError where a loop runs.
         """
-        from autogit.ablation import Ablation
+        from autogit.ablation import Ablation, Standing
         from autogit.propose.ablate import AblateProposer, ablation
+        from autogit.propose.bundle import parts, without
         from autogit.propose.standing import on_main
 
         with self._working():
@@ -119,7 +120,11 @@ class Lab(Memory):
             for change in reversed(line):
                 if change.id not in gone:
                     proposal = ablation(wiring.context(), change)
-                    yield Ablation(change, loop.step(proposal=proposal) if proposal is not None else None)
+                    whole = Ablation(change, loop.step(proposal=proposal) if proposal is not None else None)
+                    yield whole
+                    for part in () if whole.standing is Standing.TAKEN_BACK else parts(change):
+                        proposal = without(wiring.context(), change, part)
+                        yield Ablation(change, loop.step(proposal=proposal) if proposal is not None else None, part)
 
     def reproduce(
         self, number: int | str, seeds: Sequence[int] | None = None, observer: Observer = silent

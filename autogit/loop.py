@@ -244,7 +244,7 @@ class Loop:
             suspects, self._crashed = self._crashed, []
         ref = incumbent.trial.ref
         self._observer(Notice(f"{len(suspects)} crashes in a row: does {ref}, the incumbent, still run?"))
-        measured = self._rooms.measurement.run(incumbent.trial, incumbent.runs[0].seed, slot, self._judging.timeout())
+        measured = self._judging.run(incumbent.trial, incumbent.runs[0].seed, slot)
         if measured.run.status.counts:
             return
         with self._turn:

@@ -16,7 +16,7 @@ from autogit.events import Observer, Progress
 from autogit.fingerprint import fingerprint
 from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Reading
 from autogit.recipe import Recipe
-from autogit.records import Curve, Run, Scalar, Trial
+from autogit.records import Curve, Run, RunStatus, Scalar, Trial
 
 SELF_REPORTED = "self-reported"
 """What is said of metrics that the training script printed itself, with no evaluator that measured them."""
@@ -32,8 +32,11 @@ class Pruner(Protocol):
     halt: Halt | None
     """Its first verdict, also where the run was allowed to finish for an audit."""
 
-    def check(self, step: int, loss: float) -> Halt | None:
-        """Takes the loss reported at `step`; the run ends where a Halt comes back."""
+    def check(self, step: int, loss: float, share: float | None = None) -> Halt | None:
+        """Takes the loss reported at `step`; the run ends where a Halt comes back.
+
+        `share` of the budget that is spent, where the steps do not tell it.
+        """
 
 
 Prune = Callable[[int | None], Pruner | None]
@@ -64,7 +67,18 @@ class Deaf:
 class Watch:
     """The monitor of a training run: the reading listens first, then the pruner, and the display is told."""
 
-    def __init__(self, reading: Reading, pruner: Pruner | None, tell: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        pruner: Pruner | None,
+        tell: Callable[[float], None],
+        until: int | None = None,
+        budget: float | None = None,
+    ) -> None:
+        """`until`: the step at which the run has done enough. `budget`: its seconds, where time is what it spends."""
+        self._until = until
+        self._budget = budget
+        self._began: float | None = None
         self._reading = reading
         self._pruner = pruner
         self._tell = tell
@@ -77,9 +91,19 @@ class Watch:
         if step is None or step == before:
             return halt
         self._tell(seconds)
+        if self._began is None:
+            self._began = seconds
+        if halt is None and self._until is not None and step >= self._until:
+            return Halt(RunStatus.TRUNCATED, f"reached step {step}")
         if halt is None and self._pruner is not None and loss is not None:
-            return self._pruner.check(step, loss)
+            return self._pruner.check(step, loss, self._spent(seconds))
         return halt
+
+    def _spent(self, seconds: float) -> float | None:
+        """Share of the time, counted from the first report: until then there was nothing to compare."""
+        if self._budget is None or self._began is None or self._budget <= self._began:
+            return None
+        return (seconds - self._began) / (self._budget - self._began)
 
 
 class Measurement:
@@ -110,10 +134,19 @@ class Measurement:
         self._counted = "", 0.0
         self._data = fingerprint(recipe.data) if recipe.data else ""
 
-    def run(self, trial: Trial, seed: int, slot: int, timeout: float | None, prune: Prune | None = None) -> Measured:
+    def run(
+        self,
+        trial: Trial,
+        seed: int,
+        slot: int,
+        timeout: float | None,
+        prune: Prune | None = None,
+        until: int | None = None,
+    ) -> Measured:
         """Trains `trial` from its commit with `seed` and evaluates what came of it.
 
-        `timeout` in seconds. Raises Interrupted where the person stopped it.
+        `timeout` in seconds. `until`: the step that ends it, in the place of its time. Raises Interrupted where the
+        person stopped it.
         """
         out = self.out(trial, seed)
         shutil.rmtree(out, ignore_errors=True)
@@ -126,9 +159,13 @@ class Measurement:
         masked = self._holdout(trial, seed, slot, out)
         checkout = self._ledger.checkout(trial.commit, slot)
         variables = self._executor.variables(slot, seed)
-        job = self._recipe.train(checkout, out, seed, steps, variables, timeout, masked)
-        pruner = prune(steps) if prune else None
-        watch = Watch(reading, pruner, lambda seconds: self._progress(trial, slot, seed, reading, seconds, steps))
+        job = self._recipe.train(checkout, out, seed, steps, variables, timeout, masked, timed=until is None)
+        pruner = prune(steps or until) if prune else None
+
+        def tell(seconds: float) -> None:
+            self._progress(trial, slot, seed, reading, seconds, steps or until)
+
+        watch = Watch(reading, pruner, tell, until, job.seconds)
         trained = self._execute(job, watch)
         evaluated = None
         if self._config.evaluate.command and (trained.succeeded or trained.ending is Ending.BUDGET):

@@ -105,7 +105,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A monitor's word that a run shall not go on: `pruned` or `unstable`, and why."""
+    """A monitor's word that a run shall not go on: `pruned` or `unstable`, and why.
+
+    `truncated`: it has done enough, and is asked to finish in good order, as at the end of a budget.
+    """
 
     status: RunStatus
     reason: str

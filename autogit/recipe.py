@@ -49,11 +49,16 @@ class Recipe:
         variables: Mapping[str, str],
         timeout: float | None,
         masked: tuple[Path, ...] = (),
+        timed: bool = True,
     ) -> Job:
-        """The training job of one run; `timeout` in seconds. It finds the paths of `masked` empty."""
+        """The training job of one run; `timeout` in seconds. It finds the paths of `masked` empty.
+
+        `timed`: whether its time ends it, where time is the budget.
+        """
         # A script that is told its time keeps it; the supervisor comes after it.
         own = "{seconds}" in self.config.train.command
         seconds = self.seconds + self.config.budget.grace if self.seconds and own else self.seconds
+        seconds = seconds if timed else None
         return Job(
             command=self._fill(self.config.train.command, seed, steps, out, variables),
             checkout=checkout,

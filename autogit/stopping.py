@@ -9,7 +9,7 @@ from typing import Protocol
 from autogit.config import Config
 from autogit.execute.pruning import LEAD, Calibration, Course, Pruner, seed_noise
 from autogit.history import History
-from autogit.records import Curve, Record, RunStatus, Trial
+from autogit.records import Curve, Record, Trial
 
 CALIBRATED = 12
 """Completed trials after which the rule is calibrated by what their gaps did."""
@@ -53,7 +53,8 @@ class Stops:
     def __call__(self, trial: Trial, seed: int, incumbent: Record, steps: int | None) -> Pruner | None:
         """The pruner of a trial's first run; None where nothing may end it but divergence.
 
-        `steps` is the candidate's own budget, None where the incumbent's last step has to stand for it.
+        `steps` is the candidate's own budget, None where nobody knows how many its time is worth: then the
+        incumbent's last step stands for it.
         """
         reference = self._course(incumbent, seed)
         if self._confidence == 0 or reference is None:
@@ -96,9 +97,9 @@ class Stops:
         return lambda share: seed_noise(groups, share)
 
     def _course(self, record: Record, seed: int) -> Course | None:
-        """The whole curve of a completed run."""
+        """The whole curve of a run that counts."""
         run = record.run(seed)
-        if run is None or run.status is not RunStatus.COMPLETED or not run.step:
+        if run is None or not run.status.counts or not run.step:
             return None
         key = (record.id, f"{record.closed}/{len(record.runs)}")
         if key not in self._curves:

@@ -17,9 +17,9 @@ def test_the_loop_runs_on_the_recorded_table_until_the_compute_is_used_up(monkey
 
     measured = search_world.Table()
     assert len(measured.keys) == len(search_table.points())
-    task = search_methods.Task(measured, dict(search_table.CODE), search_table.PATTERNS, 16.0, 0)
+    task = search_methods.Task(measured, dict(search_table.CODE), search_table.PATTERNS, 8.0, 0)
     trace = search_methods.METHODS["autogit"](task)
-    assert 16.0 <= trace.spent[-1] < 17.0 and trace.trials > 0
+    assert 8.0 <= trace.spent[-1] < 9.0 and trace.trials > 0
     assert trace.log[-1] == "the compute is used up"
     assert {*trace.picks} <= {point.key for point in search_table.code_points()}
     again = search_methods.METHODS["autogit"](task)

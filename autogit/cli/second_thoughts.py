@@ -38,8 +38,9 @@ def undo(context: click.Context, trial: str, yes: bool, as_json: bool) -> None:
 def ablate(context: click.Context, as_json: bool) -> None:
     """Take each accepted change back in turn, and see which wins still matter.
 
-    Each reversal is a trial on today's main. One that main is no worse without is accepted, as any simplification is
-    (accept.margin says how much it may cost); the others show what their change is still worth.
+    Each reversal is a trial on today's main; of a bundle of changes that matters each part is taken back, too. One
+    that main is no worse without is accepted, as any simplification is (accept.margin says how much it may cost); the
+    others show what their change is still worth.
     """
     from collections import Counter
 
@@ -54,7 +55,7 @@ def ablate(context: click.Context, as_json: bool) -> None:
             [
                 {
                     "trial": one.change.id,
-                    "title": one.change.trial.title,
+                    "title": one.title,
                     "standing": one.standing,
                     "without": one.without and one.without.id,
                     "reason": one.without and one.without.reason,
@@ -66,7 +67,8 @@ def ablate(context: click.Context, as_json: bool) -> None:
         return
     for one in found:
         why = "" if one.without is None else f" ({one.without.trial.ref} without it: {one.without.reason})"
-        click.echo(f"{one.change.trial.ref} {one.change.trial.title}: {one.standing}{why}")
+        click.echo(f"{one.change.trial.ref} {one.title}: {one.standing}{why}")
+    found = [one for one in found if not one.part]
     counts = Counter(one.standing for one in found)
     summary = ", ".join(f"{count} {standing}" for standing, count in counts.items())
     click.echo(f"{len(found)} accepted changes: {summary}" if found else "no change has been accepted on main yet")

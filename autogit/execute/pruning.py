@@ -66,13 +66,10 @@ def gap(candidate: Course, reference: Course, share: float) -> float | None:
     """How much higher the candidate's loss is, over its last few points up to `share`; None where they do not meet."""
     steps, values = candidate.curve.steps, candidate.curve.values
     end = bisect_right(steps, share * candidate.total)
-    places = range(max(0, end - POINTS), end)
-    return _middle([_behind(steps[place], values[place], candidate.total, reference) for place in places])
-
-
-def _behind(step: int, value: float, total: int, reference: Course) -> float | None:
-    other = reference.at(step / total)
-    return None if other is None else value - other
+    others = [
+        (values[place], reference.at(steps[place] / candidate.total)) for place in range(max(0, end - POINTS), end)
+    ]
+    return _middle([None if other is None else value - other for value, other in others])
 
 
 def _middle(differences: Sequence[float | None]) -> float | None:
@@ -154,12 +151,16 @@ class Pruner:
         self.halt: Halt | None = None
         """The first verdict, also where an audit let the run go on."""
 
-    def check(self, step: int, loss: float) -> Halt | None:
-        """Takes the loss reported at `step`, and says whether the run shall end."""
+    def check(self, step: int, loss: float, share: float | None = None) -> Halt | None:
+        """Takes the loss reported at `step`, and says whether the run shall end.
+
+        `share` of its budget that it has spent, where that is not told by its steps.
+        """
         if not math.isfinite(loss) or step <= self._step:
             return None
-        self._step, share = step, step / self._total
-        self._differences.append(_behind(step, loss, self._total, self._reference))
+        self._step, share = step, step / self._total if share is None else share
+        other = self._reference.at(share)
+        self._differences.append(None if other is None else loss - other)
         now = _middle(self._differences[-POINTS:])
         if now is None or self.halt is not None:
             return None
@@ -177,7 +178,8 @@ class Pruner:
 
     def _hopeless(self, now: float, share: float) -> bool:
         sigma = self._sigma(share)
-        if sigma is None:
+        # A curve that is the incumbent's to the last digit says nothing of a change that shows elsewhere.
+        if sigma is None or not any(self._differences[-POINTS:]):
             return False
         unit = math.sqrt(2) * sigma
         units = -self._lead + (BEHIND + self._lead) * max(0.0, (LEVEL - share) / (LEVEL - EARLIEST))

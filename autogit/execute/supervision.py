@@ -19,6 +19,7 @@ from autogit.execute.sandbox import Tier
 from autogit.execute.scratch import scratch
 from autogit.execute.seal import Seal
 from autogit.protocols import Ending, Execution, Halt, Job, Monitor
+from autogit.records import RunStatus
 
 _TICK = 0.05
 """Seconds after which a cancelled run is noticed, at the latest."""
@@ -76,6 +77,8 @@ class Supervision:
         self._ending: Ending | None = None
         self._reason = ""
         self._halt: Halt | None = None
+        self._enough = False
+        self._asked: float | None = None
         self._killed = False
         self._patience = math.inf
         self._kept = False
@@ -157,7 +160,12 @@ class Supervision:
         for line in lines:
             self._log.add(line)
             if self._halt is None:
-                self._halt = self._monitor.line(line.text, time.monotonic() - self._started)
+                halt = self._monitor.line(line.text, time.monotonic() - self._started)
+                if halt is not None and halt.status is RunStatus.TRUNCATED:
+                    # Asked to finish, it goes on talking.
+                    self._enough = True
+                else:
+                    self._halt = halt
 
     # ---- what is done about it
 
@@ -174,13 +182,13 @@ class Supervision:
             self._end(Ending.LIMIT, broken)
         elif timeout is not None and ran >= timeout:
             self._end(Ending.TIMEOUT, f"timeout: still running after {timeout:g} s")
-        elif budget is not None and ran >= budget:
-            if self._ending is None:
-                self._ending = Ending.BUDGET
-                self._keeping.order(b"t")
-            elif ran >= budget + self._job.grace:
-                self._reason = f"killed: had not finished {self._job.grace:g} s after its budget of {budget:g} s"
-                self._kill()
+        elif self._asked is None and (self._enough or (budget is not None and ran >= budget)):
+            self._ending, self._asked = Ending.BUDGET, ran
+            self._keeping.order(b"t")
+        elif self._asked is not None and ran >= self._asked + self._job.grace:
+            what = "its last step" if self._enough else f"its budget of {budget:g} s"
+            self._reason = f"killed: had not finished {self._job.grace:g} s after {what}"
+            self._kill()
 
     def _end(self, ending: Ending, reason: str) -> None:
         """Ends the run now; the first reason stays, but for the budget's, which is none."""

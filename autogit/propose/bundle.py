@@ -12,12 +12,13 @@ from autogit.propose.domains import draw
 from autogit.propose.failures import failed_moves
 from autogit.propose.guide import suggestions
 from autogit.propose.hunks import applied
-from autogit.propose.moves import parameters_set
+from autogit.propose.moves import moved, parameters_set
+from autogit.propose.parameters import edited, find
 from autogit.propose.patterns import PatternProposer, available, by_lot
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search import Search, Setting
 from autogit.protocols import Context
-from autogit.records import Proposal
+from autogit.records import Proposal, Record
 
 MOST = 3
 """Patterns in one bundle."""
@@ -77,6 +78,45 @@ class BundleProposer:
             context.base, diff, "; ".join(titles), self.name, "+".join(names),
             "Large gains are proved in few runs: several changes at once.", parameters=parameters_set(context, diff),
         )  # fmt: skip
+
+
+def parts(record: Record) -> tuple[str, ...]:
+    """The patterns and parameters that an accepted bundle is made of; none of what is no bundle."""
+    return tuple(record.trial.operator.split("+")) if record.trial.proposer == BundleProposer.name else ()
+
+
+def without(context: Context, record: Record, part: str) -> Proposal | None:
+    """The proposal that takes one part of an accepted bundle back; None where later changes build on it."""
+    reverse = context.revisions.revert(record.id, context.base)
+    changes = applied(context.files, reverse) if reverse else None
+    if changes is None:
+        return None
+    files = {path: text for path, text in {**context.files, **changes}.items() if text is not None}
+    patterns = {pattern.name: pattern for pattern in available(context.config)}
+    # The others again, in the order in which they came.
+    for name in parts(record):
+        if name != part and name in patterns:
+            after = rewrite(patterns[name], files)
+            if after is None:
+                return None
+            files |= after
+    space, command = context.config.space, context.config.train.command
+    now, then = find(space, context.files, command).parameters, find(space, files, command)
+    kept = {
+        name: value
+        for name in record.trial.parameters
+        if name != part and name in now and name in then.parameters and (value := now[name].value) is not None
+    }
+    setting = edited(then, files, kept)
+    if setting is None:
+        return None
+    files |= setting
+    changed = {path: text for path, text in files.items() if text != context.files.get(path)}
+    title = patterns[part].title if part in patterns else part
+    return moved(
+        context, unified(context.files, changed), f"{record.trial.ref} without a part ({title})", "ablate",
+        (record.id,), f"If nothing is lost, {record.trial.ref} won without it.",
+    )  # fmt: skip
 
 
 def _settings(context: Context, search: Search) -> Iterator[Setting]:

@@ -45,8 +45,9 @@ def test_not_a_number_is_dropped() -> None:
     assert {race(0.99, 5).step(math.nan, k) for k in range(1, 6)} == {Step.DROP}
 
 
-def test_one_pair_alone_never_accepts_in_a_longer_race() -> None:
-    assert race(0.99, 5).step(1e9, 1) is Step.GO_ON
+def test_one_pair_accepts_what_stands_out_and_says_nothing_of_the_rest() -> None:
+    assert race(0.99, 5).step(3.0, 1) is Step.ACCEPT
+    assert race(0.99, 5).step(2.5, 1) is Step.GO_ON
 
 
 @given(st.sampled_from([0.5, 0.9, 0.99]), st.integers(1, 6), st.floats(-10, 10), st.floats(0, 10), st.integers(1, 6))

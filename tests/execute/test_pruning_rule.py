@@ -50,7 +50,9 @@ def test_a_run_that_is_never_behind_is_never_stopped(ahead: float, wave: float) 
     assert first_halt(Pruner(course(2.0, wave), 1000, steady(0.0)), course(2.0 - ahead, wave)) is None
 
 
-@pytest.mark.parametrize(("behind", "stopped_at"), [(0.15, 210), (0.05, 290), (0.0, 390), (-0.01, 410), (-0.014, None)])
+@pytest.mark.parametrize(
+    ("behind", "stopped_at"), [(0.15, 210), (0.05, 290), (0.001, 390), (-0.01, 410), (-0.014, None)]
+)
 def test_the_gap_is_measured_in_noise_until_a_run_has_to_lead(behind: float, stopped_at: int | None) -> None:
     found = first_halt(Pruner(course(), 1000, steady(0.03)), course(2.0 + behind))
     assert (found and found[0]) == stopped_at
@@ -85,6 +87,10 @@ def test_warm_up_and_a_changed_schedule_are_waited_for() -> None:
 def test_runs_of_different_length_are_compared_at_equal_share() -> None:
     shorter = course(1.99, steps=tuple(range(5, 501, 5)), total=500)
     assert first_halt(Pruner(course(), 500, steady(0.001)), shorter) is None
+
+
+def test_an_equal_curve_tells_nothing() -> None:
+    assert first_halt(Pruner(course(), 1000, steady(0.03)), course()) is None
 
 
 def test_where_one_run_decides_to_be_level_is_not_to_be_behind() -> None:
