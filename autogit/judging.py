@@ -12,9 +12,10 @@ from autogit.config import Config
 from autogit.events import Observer, Ran
 from autogit.history import History
 from autogit.landing import Land
-from autogit.measurement import Measured, Measurement, Prune, Pruner
+from autogit.measurement import Measured, Measurement
 from autogit.protocols import Evaluator, Judgement, Ledger, More, Proposer
 from autogit.records import Record, Run, Trial, Verdict
+from autogit.watching import Prune, Pruner
 
 TIMEOUT_FACTOR = 5.0
 """A run that takes this many times as long as the baseline's has failed, where the configuration names no time."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Protocol
 
 from autogit.config import Config
 from autogit.errors import Interrupted, WorkspaceError
 from autogit.events import Observer, Progress
 from autogit.fingerprint import fingerprint
-from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Reading
+from autogit.protocols import Ending, Evaluator, Execution, Executor, Job, Ledger, Monitor, Reading
 from autogit.recipe import Recipe
-from autogit.records import Curve, Run, RunStatus, Scalar, Trial
+from autogit.records import Curve, Run, Scalar, Trial
+from autogit.watching import Deaf, Prune, Watch
 
 SELF_REPORTED = "self-reported"
 """What is said of metrics that the training script printed itself, with no evaluator that measured them."""
@@ -24,23 +24,6 @@ RUN_SECONDS = "run_seconds"
 """In a record's environment: the time that each run was given, where time is the budget."""
 RUNS_PER_TRIAL = 2.0
 """About how many runs a trial takes, those of the incumbent counted in."""
-
-
-class Pruner(Protocol):
-    """Asked at each reported step whether the run may go on."""
-
-    halt: Halt | None
-    """Its first verdict, also where the run was allowed to finish for an audit."""
-
-    def check(self, step: int, loss: float, share: float | None = None) -> Halt | None:
-        """Takes the loss reported at `step`; the run ends where a Halt comes back.
-
-        `share` of the budget that is spent, where the steps do not tell it.
-        """
-
-
-Prune = Callable[[int | None], Pruner | None]
-"""(steps of the run, where they are known) -> its pruner, where there is a curve to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +37,6 @@ class Measured:
     """The line that gives the run's numbers again."""
     audited: bool = False
     """Whether it would have been pruned, and was allowed to finish to see what pruning costs."""
-
-
-class Deaf:
-    """A monitor for what nobody watches."""
-
-    def line(self, text: str, seconds: float) -> Halt | None:
-        """Goes on."""
-        return None
-
-
-class Watch:
-    """The monitor of a training run: the reading listens first, then the pruner, and the display is told."""
-
-    def __init__(
-        self,
-        reading: Reading,
-        pruner: Pruner | None,
-        tell: Callable[[float], None],
-        until: int | None = None,
-        budget: float | None = None,
-    ) -> None:
-        """`until`: the step at which the run has done enough. `budget`: its seconds, where time is what it spends."""
-        self._until = until
-        self._budget = budget
-        self._began: float | None = None
-        self._reading = reading
-        self._pruner = pruner
-        self._tell = tell
-
-    def line(self, text: str, seconds: float) -> Halt | None:
-        """Reads one line; a new step is looked at by the pruner."""
-        before = self._reading.step
-        halt = self._reading.line(text, seconds)
-        step, loss = self._reading.step, self._reading.loss
-        if step is None or step == before:
-            return halt
-        self._tell(seconds)
-        if self._began is None:
-            self._began = seconds
-        if halt is None and self._until is not None and step >= self._until:
-            return Halt(RunStatus.TRUNCATED, f"reached step {step}")
-        if halt is None and self._pruner is not None and loss is not None:
-            return self._pruner.check(step, loss, self._spent(seconds))
-        return halt
-
-    def _spent(self, seconds: float) -> float | None:
-        """Share of the time, counted from the first report: until then there was nothing to compare."""
-        if self._budget is None or self._began is None or self._budget <= self._began:
-            return None
-        return (seconds - self._began) / (self._budget - self._began)
 
 
 class Measurement:
@@ -165,7 +98,7 @@ class Measurement:
         def tell(seconds: float) -> None:
             self._progress(trial, slot, seed, reading, seconds, steps or until)
 
-        watch = Watch(reading, pruner, tell, until, job.seconds)
+        watch = Watch(reading, pruner, tell, until, self._recipe.seconds if until is None else None)
         trained = self._execute(job, watch)
         evaluated = None
         if self._config.evaluate.command and (trained.succeeded or trained.ending is Ending.BUDGET):
