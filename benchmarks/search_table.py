@@ -185,7 +185,7 @@ def _budget(folder: Path) -> tuple[float, int]:
 
         receiving, sending = os.pipe()
         with contextlib.redirect_stdout(None):
-            budget.count(sending, "out", "")
+            budget.count(sending, budget.PROBED_STEPS, 1, "out", "")
         os.close(sending)
         one = int(os.read(receiving, 100)) / budget.PROBED_STEPS
         print(one, budget.steps_for(FLOPS, one))
