@@ -45,7 +45,7 @@ class Stops:
 
     def __init__(self, config: Config, past: Past, history: History) -> None:
         self._confidence = config.prune.confidence
-        self._lead = LEAD if config.accept.rule == "race" else 0.0
+        self._rule = config.accept
         self._past = past
         self._history = history
         self._curves: dict[tuple[str, str], tuple[Curve, ...]] = {}
@@ -72,8 +72,15 @@ class Stops:
             warmup_end=warm_up(self._past.files(trial.commit), total),
             schedule_changed=reshaped(diff),
             audit=trial.number % AUDIT == 0,
-            lead=self._lead,
+            lead=self._lead(diff),
         )
+
+    def _lead(self, diff: str) -> float:
+        """What a change has to lead by, in units of noise; one that removes code may be behind by what it may cost."""
+        added, removed = (len(re.findall(rf"^{sign}(?!{sign}{sign} )", diff, re.M)) for sign in (r"\+", "-"))
+        if added < removed and self._rule.margin > 0:
+            return -self._rule.margin
+        return LEAD if self._rule.rule == "race" else 0.0
 
     def _pairs(self) -> tuple[tuple[Course, Course], ...]:
         """(candidate, its incumbent) of the same seed, of recent trials that ran to their end."""

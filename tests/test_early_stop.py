@@ -74,3 +74,16 @@ def test_the_warm_up_is_read_from_the_code(line: str, step: int) -> None:
 )  # fmt: skip
 def test_a_change_of_the_schedules_shape_is_told_from_others(line: str, shape: bool) -> None:
     assert reshaped(f"--- a/decay.py\n+++ b/decay.py\n@@ -1 +1 @@\n{line}\n") == shape
+
+
+def test_a_change_that_removes_code_need_not_lead_where_it_may_cost_something(tmp_path: Path) -> None:
+    train = TRAIN.replace("dropout = 0.5\n", "dropout = 0.5\nextra = 1\n").replace(
+        "behind = abs(learning_rate - 0.1)",
+        "behind = abs(learning_rate - 0.1) + (0.001 if 'extra' not in globals() else 0)",
+    )
+    diff = "--- a/train.py\n+++ b/train.py\n@@ -7,3 +7,2 @@\n width = 8\n dropout = 0.5\n-extra = 1\n"
+    verdicts = {}
+    for margin in (0, 3):
+        lab = Lab.open(make_toy(tmp_path / f"lab{margin}", train, f"[budget]\nsteps = 40\n[accept]\nmargin = {margin}"))
+        verdicts[margin] = lab.attempt(diff, "Without what is extra").verdict
+    assert verdicts == {0: Verdict.PRUNED, 3: Verdict.ACCEPTED}
