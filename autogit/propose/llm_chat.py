@@ -201,6 +201,9 @@ class Chat:
                 timeout=Timeout(self._model.timeout, connect=min(self._model.timeout, CONNECT_SECONDS)),
                 max_retries=0,
             )
+            if self._model.base_url:
+                # $OPENAI_ORG_ID and $OPENAI_PROJECT_ID are OpenAI's business, no other server's.
+                self._client.organization = self._client.project = None
         return self._client
 
     def _pay(self, messages: Sequence[Message], received: _Received, seconds: float) -> Usage:

@@ -146,6 +146,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("KEY_HERE", KEY)
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-ada")
     server = serve(
         Fail(500, {"error": {"message": f"bearer {KEY}"}}),
         Say(f"TITLE: I saw {KEY}\n"),
@@ -156,6 +157,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     proposer = LlmProposer(config, Purse(None), threading.Event(), patience=QUICK)
     proposal = proposer.propose(LlmBench().context())
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert "org-of-ada" not in server.requests[0].headers.values()
     assert KEY not in repr(proposal) and "I saw [key]" in proposal.raw
     with pytest.raises(ProposerError, match=r"\.\.\[key\]") as cut:
         proposer.propose(LlmBench().context())
