@@ -92,8 +92,10 @@ def _remove_dead_index_lock(directory: Path, git: Git) -> None:
         return
     import psutil
 
-    for process in psutil.process_iter(["name", "cwd"]):
+    for process in psutil.process_iter(["name", "cwd", "status"]):
         cwd = process.info["cwd"]
-        if process.info["name"] == "git" and (cwd is None or Path(cwd).is_relative_to(root)):
+        # One that is dead and whose parent has not asked yet is at work nowhere.
+        alive = process.info["status"] != psutil.STATUS_ZOMBIE
+        if process.info["name"] == "git" and alive and (cwd is None or Path(cwd).is_relative_to(root)):
             return
     lock.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ class BundleProposer:
         return next(filter(None, (self._drawn(context) for _ in range(TRIES))), None)
 
     def _drawn(self, context: Context) -> Proposal | None:
-        files, titles, names = dict(context.files), list[str](), list[str]()
+        files, titles, names, reasons = dict(context.files), list[str](), list[str](), list[str]()
         most = int(context.rng.integers(MOST + 1))
         failed = {operator for proposer, operator in failed_moves(context.history) if proposer == PatternProposer.name}
         patterns = [pattern for pattern in available(context.config) if pattern.name not in failed]
@@ -52,6 +52,7 @@ class BundleProposer:
                 files |= after
                 titles.append(pattern.title)
                 names.append(pattern.name)
+                reasons.append(f"{pattern.why} ({pattern.source})".strip())
             if len(names) == most:
                 break
         there = replace(context, files=files)
@@ -75,8 +76,8 @@ class BundleProposer:
             # Together they make no valid program.
             return None
         return Proposal(
-            context.base, diff, "; ".join(titles), self.name, "+".join(names),
-            "Large gains are proved in few runs: several changes at once.", parameters=parameters_set(context, diff),
+            context.base, diff, "; ".join(titles), self.name, "+".join(names), "\n".join(reasons),
+            parameters=parameters_set(context, diff),
         )  # fmt: skip
 
 

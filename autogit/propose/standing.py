@@ -20,8 +20,8 @@ PARAMETRIC = ("hyperparameters", "refine")
 def parametric(record: Record) -> bool:
     """Whether the trial changed values of parameters and nothing else."""
     trial = record.trial
-    known = trial.proposer in (*PARAMETRIC, "bundle") and trial.operator == "+".join(sorted(trial.parameters))
-    return known and bool(trial.parameters)
+    bundled = trial.proposer == "bundle" and trial.operator == "+".join(sorted(trial.parameters))
+    return (trial.proposer in PARAMETRIC or bundled) and bool(trial.parameters)
 
 
 def gains(history: History) -> dict[str, float]:
