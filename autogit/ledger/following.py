@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autogit.ledger import commits
 from autogit.ledger.checkouts import checkouts
@@ -12,6 +13,12 @@ from autogit.ledger.journal import Journal
 from autogit.ledger.locks import WriteLock
 from autogit.ledger.objects import ObjectStore
 from autogit.ledger.program import Git
+
+if TYPE_CHECKING:
+    import psutil
+
+_DYING = 1.0
+"""Seconds within which a killed process is gone."""
 
 
 class Following:
@@ -92,10 +99,19 @@ def _remove_dead_index_lock(directory: Path, git: Git) -> None:
         return
     import psutil
 
+    # One that was killed a moment ago may still be on its way out.
+    psutil.wait_procs(_at_work(root), timeout=_DYING)
+    if not _at_work(root):
+        lock.unlink(missing_ok=True)
+
+
+def _at_work(root: Path) -> list[psutil.Process]:
+    """The git processes in a checkout, and those of which the system does not tell where they are."""
+    import psutil
+
+    found = []
     for process in psutil.process_iter(["name", "cwd", "status"]):
-        cwd = process.info["cwd"]
-        # One that is dead and whose parent has not asked yet is at work nowhere.
-        alive = process.info["status"] != psutil.STATUS_ZOMBIE
-        if process.info["name"] == "git" and alive and (cwd is None or Path(cwd).is_relative_to(root)):
-            return
-    lock.unlink(missing_ok=True)
+        cwd, dead = process.info["cwd"], process.info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        if process.info["name"] == "git" and not dead and (cwd is None or Path(cwd).is_relative_to(root)):
+            found.append(process)
+    return found
