@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from autogit.diff import grown_by
 from autogit.history import History
 from autogit.landing import Ready
 from autogit.measurement import Measured
@@ -84,12 +85,7 @@ class Agenda:
         with self._turn:
             trial = self._ledger.open(proposal, ready.landed.changes)
             self._proposals.opened(proposal, trial)
-        work = Work(trial, _added(ready.landed.diff), proposal.refused)
+        work = Work(trial, grown_by(ready.landed.diff), proposal.refused)
         if proposal.refused:
             work.logs.append(proposal.raw or proposal.diff)
         return work
-
-
-def _added(diff: str) -> int:
-    lines = [line for line in diff.splitlines() if not line.startswith(("+++", "---"))]
-    return sum(line.startswith("+") for line in lines) - sum(line.startswith("-") for line in lines)

@@ -32,6 +32,12 @@ def _file(path: str, old: str | None, new: str | None, context: int) -> Iterator
         yield line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}"
 
 
+def grown_by(diff: str) -> int:
+    """Lines added minus lines removed."""
+    lines = [line for line in diff.splitlines() if not line.startswith(("+++", "---"))]
+    return sum(line.startswith("+") for line in lines) - sum(line.startswith("-") for line in lines)
+
+
 def quoted(path: str) -> str:
     """A path as git writes it in a diff: in C-style quotes where it holds bytes that need them."""
     special = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}

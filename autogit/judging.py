@@ -78,7 +78,7 @@ class Judging:
         """One run, with what bounds it. `before`: the runs that the trial has had."""
         baseline = self._rooms.history.baseline
         first = (baseline.runs if baseline else before)[:1]
-        until = first[0].step if first and self._rooms.config.budget.compare == "step" else None
+        until = first[0].step if first else None
         return self._rooms.measurement.run(trial, seed, slot, self.timeout(), prune, until)
 
     def repeat(self, closed: Record, seed: int, slot: int) -> None:

@@ -106,8 +106,8 @@ class Lab(Memory):
         Of a bundle that matters, each part, too. Gives each as it is done. Raises LabBusyError where a loop runs.
         """
         from autogit.ablation import Ablation, Standing
-        from autogit.propose.ablate import AblateProposer, ablation
-        from autogit.propose.bundle import parts, without
+        from autogit.propose.ablate import AblateProposer, ablated_part, ablation
+        from autogit.propose.bundle import parts
         from autogit.propose.standing import on_main
 
         with self._working():
@@ -123,7 +123,7 @@ class Lab(Memory):
                     whole = Ablation(change, loop.step(proposal=proposal) if proposal is not None else None)
                     yield whole
                     for part in () if whole.standing is Standing.TAKEN_BACK else parts(change):
-                        proposal = without(wiring.context(), change, part)
+                        proposal = ablated_part(wiring.context(), change, part)
                         yield Ablation(change, loop.step(proposal=proposal) if proposal is not None else None, part)
 
     def reproduce(

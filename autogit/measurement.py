@@ -78,9 +78,10 @@ class Measurement:
     ) -> Measured:
         """Trains `trial` from its commit with `seed` and evaluates what came of it.
 
-        `timeout` in seconds. `until`: the step that ends it, in the place of its time. Raises Interrupted where the
-        person stopped it.
+        `timeout` in seconds. `until`: where runs are compared at equal step, the one that ends it in the place of its
+        time. Raises Interrupted where the person stopped it.
         """
+        until = until if self._config.budget.compare == "step" else None
         out = self.out(trial, seed)
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
@@ -93,10 +94,11 @@ class Measurement:
         checkout = self._ledger.checkout(trial.commit, slot)
         variables = self._executor.variables(slot, seed)
         job = self._recipe.train(checkout, out, seed, steps, variables, timeout, masked, timed=until is None)
-        pruner = prune(steps or until) if prune else None
+        last = steps or until
+        pruner = prune(last) if prune else None
 
         def tell(seconds: float) -> None:
-            self._progress(trial, slot, seed, reading, seconds, steps or until)
+            self._progress(trial, slot, seed, reading, seconds, last)
 
         watch = Watch(reading, pruner, tell, until, self._recipe.seconds if until is None else None)
         trained = self._execute(job, watch)

@@ -52,6 +52,11 @@ class Pattern:
     """Import statements that the new code needs."""
 
     @property
+    def rationale(self) -> str:
+        """Why it may help, and who says so."""
+        return f"{self.why} ({self.source})".strip()
+
+    @property
     def variants(self) -> tuple[tuple[Edit, ...], ...]:
         """All variants, in order."""
         return tuple(edits for edits in (self.edits, *(v.edits for v in self.variant)) if edits)

@@ -57,8 +57,8 @@ class Recipe:
         """
         # A script that is told its time keeps it; the supervisor comes after it.
         own = "{seconds}" in self.config.train.command
-        seconds = self.seconds + self.config.budget.grace if self.seconds and own else self.seconds
-        seconds = seconds if timed else None
+        seconds = self.seconds if timed else None
+        seconds = seconds + self.config.budget.grace if seconds and own else seconds
         return Job(
             command=self._fill(self.config.train.command, seed, steps, out, variables),
             checkout=checkout,

@@ -80,7 +80,7 @@ class Repeating:
     def _run(self, record: Record, seed: int) -> Run:
         measurement, _ = self._measurement(record)
         recorded = record.run(seed)
-        until = recorded.step if recorded and self._file.config.budget.compare == "step" else None
+        until = recorded.step if recorded else None
         try:
             return measurement.run(record.trial, seed, 0, self._timeout(record), until=until).run
         finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from autogit.config import Config
+from autogit.diff import grown_by
 from autogit.execute.pruning import LEAD, Calibration, Course, Pruner, seed_noise
 from autogit.history import History
 from autogit.records import Curve, Record, Trial
@@ -77,8 +78,7 @@ class Stops:
 
     def _lead(self, diff: str) -> float:
         """What a change has to lead by, in units of noise; one that removes code may be behind by what it may cost."""
-        added, removed = (len(re.findall(rf"^{sign}(?!{sign}{sign} )", diff, re.M)) for sign in (r"\+", "-"))
-        if added < removed and self._rule.margin > 0:
+        if grown_by(diff) < 0 and self._rule.margin > 0:
             return -self._rule.margin
         return LEAD if self._rule.rule == "race" else 0.0
 

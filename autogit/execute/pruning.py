@@ -30,7 +30,7 @@ HALF = 0.5
 BEHIND = 2.0
 """How many units of noise a gap has to be at the earliest, falling evenly until LEVEL."""
 LEAD = 0.3
-"""By how many units a run has to lead where the race decides: after one pair it drops what is not better by 0.76 of a
+"""By how many units a run has to lead where the race decides: after one pair it drops what is not better by 0.79 of a
 paired difference's noise, and that is about 0.4 units (PAIRING in evaluate/noise.py)."""
 LATELY = 0.2
 """Share of the steps so far over which a gap is seen to close."""

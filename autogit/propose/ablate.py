@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from autogit.diff import unified
+from autogit.propose.bundle import parts
+from autogit.propose.hunks import applied
 from autogit.propose.moves import moved
+from autogit.propose.parameters import edited, find
+from autogit.propose.patterns import available
+from autogit.propose.rewriting import rewrite
 from autogit.propose.standing import on_main
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
@@ -32,6 +38,38 @@ def ablation(context: Context, record: Record) -> Proposal | None:
     return moved(
         context, context.revisions.revert(record.id, context.base), f"Without {ref} ({record.trial.title})",
         AblateProposer.name, (record.id,), f"If nothing is lost without {ref}, later changes have made it superfluous.",
+    )  # fmt: skip
+
+
+def ablated_part(context: Context, record: Record, part: str) -> Proposal | None:
+    """The proposal that takes one part of an accepted bundle back; None where later changes build on it."""
+    reverse = context.revisions.revert(record.id, context.base)
+    changes = applied(context.files, reverse) if reverse else None
+    if changes is None:
+        return None
+    files = {path: text for path, text in {**context.files, **changes}.items() if text is not None}
+    patterns = {pattern.name: pattern for pattern in available(context.config)}
+    # The others again, in the order in which they came.
+    for name in parts(record):
+        if name != part and name in patterns:
+            after = rewrite(patterns[name], files)
+            if after is None:
+                return None
+            files |= after
+    space, command = context.config.space, context.config.train.command
+    now, then = find(space, context.files, command).parameters, find(space, files, command)
+    kept = {
+        name: value
+        for name in record.trial.parameters
+        if name != part and name in now and name in then.parameters and (value := now[name].value) is not None
+    }
+    setting = edited(then, files, kept)
+    if setting is None:
+        return None
+    ref, title = record.trial.ref, patterns[part].title if part in patterns else part
+    return moved(
+        context, unified(context.files, {**files, **setting}), f"{ref} without a part ({title})",
+        AblateProposer.name, (record.id,), f"If nothing is lost, {ref} won without it.",
     )  # fmt: skip
 
 

@@ -89,13 +89,13 @@ class Arms:
     def belief(self, proposer: str, operator: str = "") -> Belief:
         arm = self.arms.get((proposer, operator), Arm())
         attempts, accepted = self.counts.get((proposer, operator), (0, 0))
-        a, b = _counts_of(proposer, arm)
+        a, b = _odds(proposer, arm)
         return Belief(proposer, operator, attempts, accepted, a / (a + b), self._gain(arm), self._seconds(arm))
 
     def draw(self, rng: np.random.Generator, proposer: str, operator: str = "") -> float:
         """A guess at the rate, as uncertain as what is known (Thompson sampling)."""
         arm = self.arms.get((proposer, operator), Arm())
-        chance = rng.beta(*_counts_of(proposer, arm))
+        chance = rng.beta(*_odds(proposer, arm))
         return float(chance) * self._gain(arm) / self._seconds(arm)
 
     def _gain(self, arm: Arm) -> float:
@@ -109,7 +109,7 @@ class Arms:
         return (arm.seconds + usual) / (arm.successes + arm.failures + 1)
 
 
-def _counts_of(proposer: str, arm: Arm) -> tuple[float, float]:
+def _odds(proposer: str, arm: Arm) -> tuple[float, float]:
     """Successes and failures, the imagined ones included."""
     successes, failures = SECOND_HAND if proposer in AGAIN else PRIOR
     return successes + arm.successes, failures + arm.failures

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from autogit.diff import unified
 from autogit.errors import PatchError
+from autogit.pattern import Pattern
 from autogit.propose.domains import draw
 from autogit.propose.failures import failed_moves
 from autogit.propose.guide import suggestions
 from autogit.propose.hunks import applied
-from autogit.propose.moves import moved, parameters_set
-from autogit.propose.parameters import edited, find
+from autogit.propose.moves import parameters_set
 from autogit.propose.patterns import PatternProposer, available, by_lot
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search import Search, Setting
@@ -39,20 +39,20 @@ class BundleProposer:
     name = "bundle"
 
     def propose(self, context: Context) -> Proposal | None:
-        return next(filter(None, (self._drawn(context) for _ in range(TRIES))), None)
-
-    def _drawn(self, context: Context) -> Proposal | None:
-        files, titles, names, reasons = dict(context.files), list[str](), list[str](), list[str]()
-        most = int(context.rng.integers(MOST + 1))
         failed = {operator for proposer, operator in failed_moves(context.history) if proposer == PatternProposer.name}
         patterns = [pattern for pattern in available(context.config) if pattern.name not in failed]
+        return next(filter(None, (self._drawn(context, patterns) for _ in range(TRIES))), None)
+
+    def _drawn(self, context: Context, patterns: Sequence[Pattern]) -> Proposal | None:
+        files, titles, names, reasons = dict(context.files), list[str](), list[str](), list[str]()
+        most = int(context.rng.integers(MOST + 1))
         for pattern in by_lot(patterns, context.rng) if most else ():
             after = rewrite(pattern, files)
             if after is not None:
                 files |= after
                 titles.append(pattern.title)
                 names.append(pattern.name)
-                reasons.append(f"{pattern.why} ({pattern.source})".strip())
+                reasons.append(pattern.rationale)
             if len(names) == most:
                 break
         there = replace(context, files=files)
@@ -70,8 +70,7 @@ class BundleProposer:
         if len(names) < 2:
             return None
         try:
-            changes = {path: text for path, text in files.items() if text != context.files.get(path)}
-            diff = context.check(unified(context.files, changes))
+            diff = context.check(unified(context.files, files))
         except PatchError:
             # Together they make no valid program.
             return None
@@ -84,40 +83,6 @@ class BundleProposer:
 def parts(record: Record) -> tuple[str, ...]:
     """The patterns and parameters that an accepted bundle is made of; none of what is no bundle."""
     return tuple(record.trial.operator.split("+")) if record.trial.proposer == BundleProposer.name else ()
-
-
-def without(context: Context, record: Record, part: str) -> Proposal | None:
-    """The proposal that takes one part of an accepted bundle back; None where later changes build on it."""
-    reverse = context.revisions.revert(record.id, context.base)
-    changes = applied(context.files, reverse) if reverse else None
-    if changes is None:
-        return None
-    files = {path: text for path, text in {**context.files, **changes}.items() if text is not None}
-    patterns = {pattern.name: pattern for pattern in available(context.config)}
-    # The others again, in the order in which they came.
-    for name in parts(record):
-        if name != part and name in patterns:
-            after = rewrite(patterns[name], files)
-            if after is None:
-                return None
-            files |= after
-    space, command = context.config.space, context.config.train.command
-    now, then = find(space, context.files, command).parameters, find(space, files, command)
-    kept = {
-        name: value
-        for name in record.trial.parameters
-        if name != part and name in now and name in then.parameters and (value := now[name].value) is not None
-    }
-    setting = edited(then, files, kept)
-    if setting is None:
-        return None
-    files |= setting
-    changed = {path: text for path, text in files.items() if text != context.files.get(path)}
-    title = patterns[part].title if part in patterns else part
-    return moved(
-        context, unified(context.files, changed), f"{record.trial.ref} without a part ({title})", "ablate",
-        (record.id,), f"If nothing is lost, {record.trial.ref} won without it.",
-    )  # fmt: skip
 
 
 def _settings(context: Context, search: Search) -> Iterator[Setting]:

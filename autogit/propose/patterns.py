@@ -71,7 +71,7 @@ def pattern_proposal(pattern: Pattern, context: Context) -> Proposal | None:
         title=pattern.title,
         proposer=PatternProposer.name,
         operator=pattern.name,
-        rationale=f"{pattern.why} ({pattern.source})".strip(),
+        rationale=pattern.rationale,
     )
 
 

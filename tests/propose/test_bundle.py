@@ -9,7 +9,8 @@ import pytest
 from propose.laboratory import Laboratory
 
 from autogit.propose import portfolio
-from autogit.propose.bundle import BundleProposer, parts, without
+from autogit.propose.ablate import ablated_part
+from autogit.propose.bundle import BundleProposer, parts
 from autogit.propose.hunks import applied
 from autogit.propose.patterns import catalogue
 from autogit.records import Proposal, Verdict
@@ -48,7 +49,7 @@ def test_each_part_can_be_taken_back_and_the_others_stay(lab: Laboratory) -> Non
     record = lab.close(proposal, 0.9, Verdict.ACCEPTED)
     accepted = lab.context().files
     for part in parts(record):
-        back = without(lab.context(), record, part)
+        back = ablated_part(lab.context(), record, part)
         assert back is not None and back.parents == (record.id,)
         made = applied(accepted, back.diff)
         assert made and {**accepted, **made} not in (CODE, accepted), "a part goes, not the whole"
