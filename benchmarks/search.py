@@ -22,16 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import search_table as table
+import search_points as points
 from scipy.stats import wilcoxon
-from search_methods import METHODS, Task
-from search_world import Table
+from search_methods import METHODS
+from search_runs import Table
+from search_task import Task
 
 BUDGET = 48.0
 """Full runs' worth of compute: about half as many as there are configurations on a track."""
 LOOKS = (8, 16, 24, 32, 40, 48)
 FRESH = range(90_001, 90_006)
-TRACKS = {"hyperparameters": (table.HYPERPARAMETERS, ()), "code": (table.CODE, table.PATTERNS)}
+TRACKS = {"hyperparameters": (points.HYPERPARAMETERS, ()), "code": (points.CODE, points.PATTERNS)}
 OURS, PEER, CHANCE = "autogit", "TPE + Hyperband", "random"
 
 
@@ -95,16 +96,16 @@ def show(outcomes: Sequence[Outcome]) -> None:
         f"(standard deviation), and by {measured.seed_sd:.4f} alike for all codes"
     )
     for track, (_, patterns) in TRACKS.items():
-        points = table.code_points() if patterns else table.hyperparameter_points()
-        losses = sorted(measured.mean(point.key) for point in points)
+        listed = points.code_points() if patterns else points.hyperparameter_points()
+        losses = sorted(measured.mean(point.key) for point in listed)
         rows = {
             method: {o.repetition: o for o in outcomes if (o.track, o.method) == (track, method)} for method in METHODS
         }
         rows = {method: row for method, row in rows.items() if row}
         common = sorted(set.intersection(*(set(row) for row in rows.values())))
         print(
-            f"\n{track}: {len(points)} configurations, best {losses[0]:.4f}, second {losses[1]:.4f}, "
-            f"shipped {measured.mean(table.start().key):.4f}; {len(common)} repetitions"
+            f"\n{track}: {len(listed)} configurations, best {losses[0]:.4f}, second {losses[1]:.4f}, "
+            f"shipped {measured.mean(points.start().key):.4f}; {len(common)} repetitions"
         )
         _track({method: [row[i] for i in common] for method, row in rows.items()}, losses[0])
 

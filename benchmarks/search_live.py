@@ -24,8 +24,10 @@ from threading import Event
 
 import numpy as np
 import optuna
+import search_points as points
 import search_table as table
-from search_methods import Trace, research
+from search_methods import research
+from search_task import Trace
 
 from autogit.config import Config
 from autogit.configfile import ConfigFile
@@ -130,7 +132,7 @@ _steps: dict[tuple[tuple[str, str], ...], int] = {}
 def greedy(budget: float, repetition: int) -> tuple[Files, float]:
     """One random change (a parameter's value or a pattern), one run, kept if its loss is lower; seed 1 throughout."""
     rng = np.random.default_rng([repetition, 1])
-    now: Files = table.files()
+    now: Files = points.files()
     best, spent = measure(now, 1), 1
     assert best is not None
     while spent < budget:
@@ -145,7 +147,7 @@ def greedy(budget: float, repetition: int) -> tuple[Files, float]:
 
 
 def _changed(files: Files, rng: np.random.Generator) -> Files | None:
-    space, command = table.shipped().space, table.shipped().train.command
+    space, command = points.shipped().space, points.shipped().train.command
     found = find(space, files, command)
     moves = [*found.parameters.values(), *catalogue()]
     move = moves[rng.integers(len(moves))]
@@ -161,8 +163,8 @@ def _changed(files: Files, rng: np.random.Generator) -> Files | None:
 
 def tpe(budget: float, repetition: int) -> tuple[Files, float]:
     """The declared parameters, one run each with seed 1, the shipped values first."""
-    space, command = table.shipped().space, table.shipped().train.command
-    found = find(space, table.files(), command)
+    space, command = points.shipped().space, points.shipped().train.command
+    found = find(space, points.files(), command)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=repetition))
     study.enqueue_trial({name: parameter.value for name, parameter in found.parameters.items()})
     best: tuple[float, Files] | None = None
@@ -177,7 +179,7 @@ def tpe(budget: float, repetition: int) -> tuple[Files, float]:
                 values[name] = trial.suggest_int(name, int(domain.low), int(domain.high))
             else:
                 values[name] = trial.suggest_float(name, domain.low, domain.high, log=domain.log)
-        files = table.files() | (edited(found, table.files(), values) or {})
+        files = points.files() | (edited(found, points.files(), values) or {})
         loss = measure(files, 1) if found.allowed(space, values) else None
         if loss is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
