@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from autogit.config import Metric
+from autogit.config.model import Metric
 from autogit.errors import UnknownTrialError
 from autogit.records import Record, Verdict
 

@@ -16,15 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autogit import configfile
+from autogit.config import load as configfile
 from autogit.errors import WorkspaceError
 from autogit.events import Ended, Observer, silent
 from autogit.memory import Memory
 from autogit.records import Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
-    from autogit.ablation import Ablation
-    from autogit.reproduction import Reproduction, Verification
+    from autogit.trial.ablate import Ablation
+    from autogit.trial.reproduce import Reproduction, Verification
 
 
 class Lab(Memory):
@@ -105,10 +105,10 @@ class Lab(Memory):
 
         Of a bundle that matters, each part, too. Gives each as it is done. Raises LabBusyError where a loop runs.
         """
-        from autogit.ablation import Ablation, Standing
-        from autogit.propose.ablate import AblateProposer, ablated_part, ablation
-        from autogit.propose.bundle import parts
-        from autogit.propose.standing import on_main
+        from autogit.propose.lineage import on_main
+        from autogit.propose.operators.ablate import AblateProposer, ablated_part, ablation
+        from autogit.propose.operators.bundle import parts
+        from autogit.trial.ablate import Ablation, Standing
 
         with self._working():
             wiring = self._wiring()
@@ -174,9 +174,35 @@ class Lab(Memory):
 
         Raises WorkspaceError where it cannot be written.
         """
-        from autogit.reporting import write_report
+        from autogit.report.page import Facts, page
+        from autogit.spending import spending
+        from autogit.trial.audit import told
 
-        return write_report(self, file)
+        measured = self.noise()
+        total, spent = self.total_gain(), spending(self.trials())
+        notes = []
+        if spent is not None:
+            notes.append(f"Models and agents made {spent.proposals} proposals, for {spent.usage.cost:.4g} in all.")
+        protected = bool(self.config.evaluate.command)
+        measured_by = "measured by the protected evaluator" if protected else "what the training script says of itself"
+        best = self.best()
+        if best is not None and (words := told(best, self.history)):
+            notes.append(f"The audit of {best.trial.ref}: {words}.")
+        facts = Facts(
+            lab=self.ledger.root.name,
+            made=datetime.now(UTC).isoformat(sep=" ", timespec="minutes"),
+            gain="" if total is None else f"In all {total}.",
+            noise=None if measured is None else measured.sd,
+            measured_by=measured_by,
+            diffs={record.id: self.diff(record.id) for record in self.history.accepted},
+            notes=notes,
+        )
+        path = file or self.ledger.private / "report.html"
+        try:
+            path.write_text(page(self.history, facts), encoding="utf-8")
+        except OSError as error:
+            raise WorkspaceError(f"cannot write the report to {path}: {error.strerror}; name another FILE") from None
+        return path
 
     def add_idea(self, text: str) -> Idea:
         """Queues a direction for the next proposal of a model or an agent."""

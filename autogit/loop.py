@@ -13,15 +13,15 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from autogit.agenda import Agenda, Work
-from autogit.auditing import Auditing
-from autogit.config import Limits
+from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Observer, Opened, Started, Stopping
-from autogit.judging import Judging, Rooms
-from autogit.proposals import NothingToPropose, Proposals
 from autogit.protocols import Judgement
 from autogit.records import Proposal, Record, Verdict
+from autogit.trial.agenda import Agenda, Work
+from autogit.trial.audit import Auditing
+from autogit.trial.judge import Judging, Rooms
+from autogit.trial.proposals import NothingToPropose, Proposals
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""

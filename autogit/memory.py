@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from autogit.config import Config
-from autogit.configfile import ConfigFile
+from autogit.config.load import ConfigFile
+from autogit.config.model import Config
 from autogit.history import History, Pruning, Trend
 from autogit.ledger import GitLedger
 from autogit.records import Curve, Idea, Record
@@ -73,7 +73,7 @@ class Memory:
 
     def importance(self) -> Mapping[str, float]:
         """Each parameter's share in what made trials good (they sum to 1); empty until there are enough to tell."""
-        from autogit.propose.hyperparameters import parameter_importance
+        from autogit.propose.search.hyperparameters import parameter_importance
 
         return parameter_importance(self._wiring().context()) if self.trials() else {}
 
@@ -114,10 +114,10 @@ class Memory:
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
-        from autogit.propose.hyperparameters import parameter_importance
         from autogit.propose.ideas import waiting
-        from autogit.propose.llm_answer import FORM
-        from autogit.propose.prompt import brief, render
+        from autogit.propose.models.answer import FORM
+        from autogit.propose.models.prompt import brief, render
+        from autogit.propose.search.hyperparameters import parameter_importance
 
         context = self._wiring().context()
         ideas = waiting(self.ledger.ideas(), self.history)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.history import History
 from autogit.records import Curve, Idea, Proposal, Record, Run, RunStatus, Scalar, Trial, Verdict
 

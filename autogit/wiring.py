@@ -8,26 +8,26 @@ from functools import partial
 
 import numpy as np
 
-from autogit.checkpoints import Retention
-from autogit.config import Agent, Config
-from autogit.configfile import ConfigFile
+from autogit.config.load import ConfigFile
+from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
+from autogit.evaluate.stopping import Stops
 from autogit.events import Event, Observer
-from autogit.execute import LocalExecutor, job_count
+from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
-from autogit.judging import Rooms
-from autogit.landing import Landed
 from autogit.ledger import GitLedger
-from autogit.live import LiveFile
 from autogit.loop import Loop
-from autogit.measurement import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.patch import Policy, land, without_effect
 from autogit.propose import portfolio
 from autogit.protocols import Context
-from autogit.recipe import Recipe
-from autogit.repeating import OUT, Repeating
-from autogit.stopping import Stops
+from autogit.trial.jobs import Recipe
+from autogit.trial.judge import Rooms
+from autogit.trial.landing import Landed
+from autogit.trial.live import LiveFile
+from autogit.trial.measure import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
+from autogit.trial.repeating import OUT, Repeating
+from autogit.trial.retention import Retention
 
 WEAK = (
     "nothing but limits protects this machine: training can read your files and reach the network "

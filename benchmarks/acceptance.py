@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import real_pairs
 
-from autogit.config import Accept, Config, Metric, Train
+from autogit.config.model import Accept, Config, Metric, Train
 from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.gains import gain, total_gain
 from autogit.evaluate.noise import student_deviate

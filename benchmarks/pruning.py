@@ -32,11 +32,11 @@ from pathlib import Path
 import optuna
 
 from autogit import Lab, stopping
-from autogit.config import Config, Metric, Prune, Train
-from autogit.execute.pruning import CONFIDENCE
+from autogit.config.model import Config, Metric, Prune, Train
+from autogit.evaluate.pruning import CONFIDENCE
+from autogit.evaluate.stopping import MONITOR, Stops
 from autogit.history import History
 from autogit.records import BASELINE, Curve, Record, Run, RunStatus, Trial, Verdict
-from autogit.stopping import MONITOR, Stops
 
 DATA = Path(__file__).parent / "data"
 

@@ -29,21 +29,21 @@ import search_table as table
 from search_methods import research
 from search_task import Trace
 
-from autogit.config import Config
-from autogit.configfile import ConfigFile
+from autogit.config.load import ConfigFile
+from autogit.config.model import Config
 from autogit.errors import Interrupted
 from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.patch import Policy
 from autogit.propose import portfolio
-from autogit.propose.domains import draw
-from autogit.propose.parameters import edited, find, same
 from autogit.propose.patterns import catalogue
 from autogit.propose.rewriting import rewrite
+from autogit.propose.search.domains import draw
+from autogit.propose.search.parameters import edited, find, same
 from autogit.protocols import Ending, Execution, Job, Monitor
-from autogit.recipe import Recipe
 from autogit.records import Scalar, Value
-from autogit.templates import copy_template
+from autogit.setup.templates import copy_template
+from autogit.trial.jobs import Recipe
 from autogit.wiring import Wiring
 
 FRESH = range(90_001, 90_006)

@@ -15,20 +15,20 @@ from search_peers import PEERS
 from search_task import Method, Task, Trace
 from search_world import MemoryLedger, TableExecutor, configuration, land
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate import StandardEvaluator, due_certificate
+from autogit.evaluate.stopping import Stops
 from autogit.events import Closed, Event, silent
 from autogit.history import History
-from autogit.judging import Rooms
-from autogit.landing import Land
 from autogit.loop import Loop
-from autogit.measurement import Measurement
 from autogit.propose import portfolio
-from autogit.propose.hyperparameters import HyperparameterProposer
-from autogit.propose.turns import Portfolio
+from autogit.propose.portfolio import Portfolio
+from autogit.propose.search.hyperparameters import HyperparameterProposer
 from autogit.protocols import Context, Executor, Ledger, Proposer
-from autogit.recipe import Recipe
-from autogit.stopping import Stops
+from autogit.trial.jobs import Recipe
+from autogit.trial.judge import Rooms
+from autogit.trial.landing import Land
+from autogit.trial.measure import Measurement
 
 
 class Uniform(Portfolio):

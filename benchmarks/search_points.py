@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from autogit.config import Config
-from autogit.configfile import load
-from autogit.pattern import Pattern
-from autogit.propose.parameters import edited, find
+from autogit.config.load import load
+from autogit.config.model import Config
+from autogit.config.patterns import Pattern
+from autogit.config.space import Choice, Space
 from autogit.propose.patterns import catalogue
 from autogit.propose.rewriting import rewrite
+from autogit.propose.search.parameters import edited, find
 from autogit.records import Value
-from autogit.space import Choice, Space
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks/data/search-table.json.xz"

@@ -22,12 +22,12 @@ from search_runs import POINTS, Table
 
 from autogit.diff import unified
 from autogit.errors import Interrupted, PatchError
-from autogit.landing import Landed
 from autogit.propose.hunks import applied
-from autogit.propose.parameters import edited, find
 from autogit.propose.rewriting import rewrite
+from autogit.propose.search.parameters import edited, find
 from autogit.protocols import Changes, Ending, Execution, Job, Monitor
 from autogit.records import Curve, Idea, Proposal, Record, Run, Scalar, Trial, Verdict
+from autogit.trial.landing import Landed
 
 # ---- which configuration the files are
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from acceptance import Tally, World, judged
 
-from autogit.config import Accept, Config, Metric, Train
+from autogit.config.model import Accept, Config, Metric, Train
 from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.nulls import wilson
 from autogit.history import History

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import click
 
-from autogit import config, pattern, space
 from autogit.cli import cli
+from autogit.config import model as config
+from autogit.config import patterns as pattern
+from autogit.config import space
 
 DOCS = Path(__file__).parent
 

@@ -12,11 +12,11 @@ from conftest import git
 from toy import TRAIN, make_toy
 
 from autogit import Lab
-from autogit.auditing import RUNS, audit, told
 from autogit.cli import cli
 from autogit.errors import ConfigError
 from autogit.events import Closed, Event, Notice
 from autogit.records import Record
+from autogit.trial.audit import RUNS, audit, told
 
 EVALUATE = """\
 import sys

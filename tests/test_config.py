@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from autogit import configfile
-from autogit.config import FILENAME
+from autogit.config import load as configfile
+from autogit.config.model import FILENAME
+from autogit.config.space import Choice, Range
 from autogit.errors import ConfigError
-from autogit.space import Choice, Range
 
 FIVE_LINES = """
 [train]

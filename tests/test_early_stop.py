@@ -11,8 +11,8 @@ from toy import make_toy
 
 from autogit import Lab
 from autogit.cli import cli
+from autogit.evaluate.stopping import reshaped, warm_up
 from autogit.records import RunStatus, Verdict
-from autogit.stopping import reshaped, warm_up
 
 TRAIN = '''\
 """Every change of the learning rate makes it worse, and its curve tells early."""

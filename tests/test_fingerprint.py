@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autogit.fingerprint import SAMPLE, fingerprint
+from autogit.trial.fingerprint import SAMPLE, fingerprint
 
 
 def test_names_sizes_and_both_ends_count(tmp_path: Path) -> None:

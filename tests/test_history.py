@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autogit.config import Metric
+from autogit.config.model import Metric
 from autogit.errors import UnknownTrialError
 from autogit.history import History, Pruning
 from autogit.records import BASELINE, Record, Trial, Verdict

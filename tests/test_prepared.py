@@ -14,7 +14,7 @@ from llm_server import Hang, LlmServer, Request, Say, Step, answer
 from toy import branches, make_toy
 
 from autogit import Lab, wiring
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.events import Closed, Event, Opened
 from autogit.protocols import Context, Proposer
 from autogit.records import Proposal, Record, Verdict

@@ -14,7 +14,7 @@ from toy import TRAIN, make_toy
 from autogit import Lab
 from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.records import Run, RunStatus
-from autogit.reproduction import Change, Outcome, changed, compare, varies
+from autogit.trial.reproduce import Change, Outcome, changed, compare, varies
 
 RUN = Run(1, RunStatus.COMPLETED, 2.0, 10, {"val_loss": 1.0, "loss": 1.1, "train_seconds": 2.0})
 SCALARS = st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=4) | st.booleans(), max_size=5)

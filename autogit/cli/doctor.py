@@ -19,7 +19,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
     Exit status 1 where something is wrong.
     """
-    from autogit.doctor import State, examine
+    from autogit.setup.doctor import State, examine
 
     found = []
     marks = {State.GOOD: ("ok", "green"), State.NOTE: ("note", "yellow"), State.WRONG: ("WRONG", "red")}

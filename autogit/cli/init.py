@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from autogit.cli.face import echo_json, echo_table, json_option, wrapped
-from autogit.config import FILENAME
+from autogit.config.model import FILENAME
 from autogit.errors import ConfigError
-from autogit.templates import TEMPLATES
+from autogit.setup.templates import TEMPLATES
 
 if TYPE_CHECKING:
-    from autogit.survey import Survey
+    from autogit.setup.survey import Survey
 
 
 @click.command(epilog="Example:  autogit init --template gpt my-lab")
@@ -30,7 +30,7 @@ def init(context: click.Context, folder: Path | None, template: str | None, as_j
     """
     folder = Path(context.find_root().obj) / (folder or "")
     if template is not None:
-        from autogit.templates import copy_template
+        from autogit.setup.templates import copy_template
 
         if context.params["folder"] is None:
             raise click.UsageError(f"--template {template} needs a folder: autogit init --template {template} my-lab")
@@ -40,8 +40,8 @@ def init(context: click.Context, folder: Path | None, template: str | None, as_j
         else:
             click.echo(f"{folder} is a workspace now; next: cd {shlex.quote(str(folder))} && autogit loop")
         return
-    from autogit.survey import survey
-    from autogit.survey.draft import draft
+    from autogit.setup.draft import draft
+    from autogit.setup.survey import survey
 
     path = folder.resolve() / FILENAME
     if path.exists():

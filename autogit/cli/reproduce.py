@@ -12,7 +12,7 @@ from autogit.cli.face import echo_json, json_option, open_lab
 from autogit.wording import number
 
 if TYPE_CHECKING:
-    from autogit.reproduction import Reproduction, Verification
+    from autogit.trial.reproduce import Reproduction, Verification
 
 
 @click.command(epilog="Example:  autogit reproduce 17")
@@ -27,7 +27,7 @@ def reproduce(context: click.Context, trial: str, seeds: tuple[int, ...], as_jso
     Within noise: the metric differs no more than luck makes it differ here. Different: exit status 1, and what has
     changed in the environment is named.
     """
-    from autogit.reproduction import Outcome
+    from autogit.trial.reproduce import Outcome
 
     lab = open_lab(context)
     found = lab.reproduce(trial, seeds or None)
@@ -49,7 +49,7 @@ def verify(context: click.Context, all_: bool, accepted: bool, as_json: bool) ->
 
     Ends with exit status 1 where a trial came out different.
     """
-    from autogit.reproduction import Outcome
+    from autogit.trial.reproduce import Outcome
 
     if all_ and accepted:
         raise click.UsageError("--all and --accepted exclude each other; take one of them")

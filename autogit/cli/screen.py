@@ -14,11 +14,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.auditing import told
 from autogit.cli.face import metric_name, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
-from autogit.measurement import RUNS_PER_TRIAL
 from autogit.records import Record, Verdict
+from autogit.trial.audit import told
+from autogit.trial.measure import RUNS_PER_TRIAL
 from autogit.wording import counted, duration, number, percent
 
 if TYPE_CHECKING:

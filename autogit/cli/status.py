@@ -15,7 +15,7 @@ from autogit.wording import duration, number, percent
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
-    from autogit.live import Live
+    from autogit.trial.live import Live
 
 PATIENCE = 20.0
 """Seconds in which a loop has to answer."""
@@ -26,7 +26,7 @@ PATIENCE = 20.0
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Show what is being tried, since when, the loss so far, the best, noise, disk, money, and ideas that wait."""
-    from autogit.live import read_live
+    from autogit.trial.live import read_live
 
     lab = open_lab(context)
     pid = lab.ledger.running()
@@ -61,7 +61,7 @@ def stop(context: click.Context, now: bool, as_json: bool) -> None:
 
 
 def _stopping(lab: Lab, pid: int) -> bool:
-    from autogit.live import read_live
+    from autogit.trial.live import read_live
 
     live = read_live(lab.ledger.private, pid)
     return live is not None and bool(live.stopping)
@@ -120,8 +120,8 @@ def _tell_ideas(lab: Lab) -> None:
 
 
 def _facts(lab: Lab) -> dict[str, Any]:
-    from autogit.checkpoints import size
     from autogit.spending import spending
+    from autogit.trial.retention import size
 
     best, paid = lab.best(), spending(lab.trials())
     measured = lab.noise()

@@ -162,7 +162,7 @@ def _step(record: Record) -> str:
 
 
 def _show(lab: Lab, record: Record) -> None:
-    from autogit.auditing import told
+    from autogit.trial.audit import told
 
     trial = record.trial
     click.secho(f"{trial.ref}  {trial.title}", bold=True)
@@ -198,7 +198,7 @@ def _show(lab: Lab, record: Record) -> None:
 
 
 def _kept(lab: Lab, record: Record) -> list[str]:
-    from autogit.checkpoints import kept
+    from autogit.trial.retention import kept
 
     return [str(path) for path in kept(lab.ledger.private, record.id)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate import curve as curves
 from autogit.evaluate.reading import OutputReading, reading
 from autogit.protocols import Ending, Execution

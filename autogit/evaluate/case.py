@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate.noise import Noise, means, merits, noise, normal_score, student_deviate
 from autogit.evaluate.objective import Objective
 from autogit.evaluate.race import Step, race

@@ -7,7 +7,7 @@ forward with a revert of everything that came after the anchor.
 
 from __future__ import annotations
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate.case import Case
 from autogit.evaluate.decision import dead, incomplete
 from autogit.evaluate.objective import objective

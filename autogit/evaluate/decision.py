@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate.case import Case
 from autogit.evaluate.noise import means, merits, pooled
 from autogit.evaluate.objective import Objective, broken_guard, objective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate.amount import run_of
 from autogit.evaluate.decision import decide
 from autogit.evaluate.reading import OutputReading, reading

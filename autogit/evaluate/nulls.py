@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate.noise import merits, normal_score, pooled
 from autogit.evaluate.objective import objective
 from autogit.evaluate.race import Race, Step, race

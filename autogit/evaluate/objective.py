@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autogit.config import Config, Direction
+from autogit.config.model import Config, Direction
 from autogit.evaluate.noise import Merit
 
 LIMIT = math.log(1000)

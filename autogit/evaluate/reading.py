@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.evaluate.curve import exploded
 from autogit.evaluate.lines import Line, normalised, number, parse_line
 from autogit.protocols import Halt

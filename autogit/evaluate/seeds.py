@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.records import Record
 
 STRIDE = 1000

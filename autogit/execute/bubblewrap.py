@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from autogit.config import Sandbox
+from autogit.config.model import Sandbox
 from autogit.execute import readable
-from autogit.execute.plan import Plan
+from autogit.execute.reaper.plan import Plan
 from autogit.execute.scratch import Scratch
 from autogit.execute.variables import variables
 from autogit.protocols import Job

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-from autogit.execute.plan import Plan
-from autogit.execute.tree import marked
+from autogit.execute.reaper.plan import Plan
+from autogit.execute.reaper.processes import marked
 
 STUCK = 30.0
 """Seconds after an order to end within which a keeper answers, even when a driver hangs."""
@@ -60,7 +60,7 @@ class Keeping:
         # In a session of its own, so that the terminal's Ctrl-C reaches autogit alone; with an environment of its own,
         # and without `site`, which would load whatever the environment's packages hook in there.
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-P", "-m", "autogit.execute.keeper"],
+            [sys.executable, "-S", "-P", "-m", "autogit.execute.reaper"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing,
             env={**needed, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
             cwd="/", start_new_session=True, bufsize=0,

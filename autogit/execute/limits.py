@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
 
+from autogit.execute.reaper.processes import descendants, shared_out, tasks_of
 from autogit.execute.scratch import written
-from autogit.execute.tree import descendants, shared_out, tasks_of
 
 GB = 10**9
 _LOOK = 0.1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from threading import Event
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.errors import ConfigError
 from autogit.execute.keeping import Keepers
 from autogit.execute.limits import GB, Limits

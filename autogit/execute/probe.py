@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from autogit.config import FILENAME, Sandbox
+from autogit.config.model import FILENAME, Sandbox
 from autogit.errors import ConfigError
 from autogit.execute.keeping import Keepers
 from autogit.execute.limits import GB, Limits

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-from autogit.config import FILENAME, Sandbox
+from autogit.config.model import FILENAME, Sandbox
 from autogit.errors import ConfigError
 from autogit.protocols import Job
 

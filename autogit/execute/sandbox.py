@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from autogit.config import Sandbox
+from autogit.config.model import Sandbox
 from autogit.execute import readable
 from autogit.execute.bubblewrap import BubblewrapTier
-from autogit.execute.plan import Fence, Plan
+from autogit.execute.reaper.plan import Fence, Plan
 from autogit.execute.scratch import Scratch
 from autogit.execute.variables import variables
 from autogit.protocols import Job

@@ -7,7 +7,7 @@ import site
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autogit.config import Sandbox
+from autogit.config.model import Sandbox
 from autogit.protocols import Job
 
 _PASSED = (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from autogit.ledger import attachments, commits, note, notes
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.paths import edit, walk
-from autogit.ledger.refs import Move, Refs
-from autogit.ledger.tree import FILE, Entry
+from autogit.ledger import attachments, note
+from autogit.ledger.git import commits, notes
+from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.paths import edit, walk
+from autogit.ledger.git.refs import Move, Refs
+from autogit.ledger.git.tree import FILE, Entry
 from autogit.records import Record
 
 

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import commits, note, notes
+from autogit.ledger import note
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS
-from autogit.ledger.journal import Journal
+from autogit.ledger.git import commits, notes
+from autogit.ledger.git.journal import Journal
+from autogit.ledger.git.refs import Move
 from autogit.ledger.numbers import Numbers, number
-from autogit.ledger.refs import Move
 from autogit.ledger.repository import Repository
 
 ARCHIVE = "refs/autogit/archive/"

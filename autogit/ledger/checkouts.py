@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from autogit.ledger.program import Git
+from autogit.ledger.git.program import Git
 
 
 @dataclass(frozen=True, slots=True)

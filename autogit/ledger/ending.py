@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from autogit.errors import MainMovedError, WorkspaceError
-from autogit.ledger import commits, message
-from autogit.ledger.refs import Move
+from autogit.ledger import message
+from autogit.ledger.git import commits
+from autogit.ledger.git.refs import Move
 from autogit.ledger.repository import Repository
 from autogit.records import Record
 

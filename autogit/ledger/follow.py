@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import commits
 from autogit.ledger.checkouts import Checkout
-from autogit.ledger.locks import WriteLock
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.paths import changed
-from autogit.ledger.program import Git, GitFailedError
-from autogit.ledger.tree import Entry
+from autogit.ledger.git import commits
+from autogit.ledger.git.locks import WriteLock
+from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.paths import changed
+from autogit.ledger.git.program import Git, GitFailedError
+from autogit.ledger.git.tree import Entry
 
 
 class CheckoutBusyError(WorkspaceError):

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autogit.ledger import commits
 from autogit.ledger.checkouts import checkouts
 from autogit.ledger.follow import CheckoutBusyError, Follower
-from autogit.ledger.journal import Journal
-from autogit.ledger.locks import WriteLock
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.program import Git
+from autogit.ledger.git import commits
+from autogit.ledger.git.journal import Journal
+from autogit.ledger.git.locks import WriteLock
+from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.program import Git
 
 if TYPE_CHECKING:
     import psutil

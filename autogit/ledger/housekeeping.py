@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from autogit.ledger import attachments, commits, notes
-from autogit.ledger.refs import Move
+from autogit.ledger import attachments
+from autogit.ledger.git import commits, notes
+from autogit.ledger.git.refs import Move
 from autogit.ledger.repository import Repository
 from autogit.records import Record
 

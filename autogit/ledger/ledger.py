@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autogit.configfile import ConfigFile
+from autogit.config.load import ConfigFile
 from autogit.ledger import ideas
 from autogit.ledger.archive import Archive
-from autogit.ledger.locks import lab_lock, lock_owner
+from autogit.ledger.git.locks import lab_lock, lock_owner
+from autogit.ledger.git.refs import unnoticed
 from autogit.ledger.recovery import Recovery
-from autogit.ledger.refs import unnoticed
 from autogit.ledger.repository import Repository
 from autogit.ledger.slots import Slots, check_modules
 from autogit.ledger.sync import Sync, Synced

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
-from autogit.ledger.program import Git
+from autogit.ledger.git.program import Git
 
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
 _LARGEST = 1024

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import attachments, commits, note, notes
+from autogit.ledger import attachments, note
 from autogit.ledger.archive import ARCHIVE, archived
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
-from autogit.ledger.journal import Journal
+from autogit.ledger.git import commits, notes
+from autogit.ledger.git.journal import Journal
+from autogit.ledger.git.paths import edit, walk
+from autogit.ledger.git.program import GitFailedError
+from autogit.ledger.git.refs import Move
 from autogit.ledger.numbers import Numbers
-from autogit.ledger.paths import edit, walk
-from autogit.ledger.program import GitFailedError
-from autogit.ledger.refs import Move
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
 

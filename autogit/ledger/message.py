@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from autogit.ledger import commits
-from autogit.ledger.objects import ObjectStore
+from autogit.ledger.git import commits
+from autogit.ledger.git.objects import ObjectStore
 from autogit.records import BASELINE, Proposal, Trial, Usage
 
 _TRAILER = re.compile(r"(Autogit-[A-Za-z]+): (.*)")

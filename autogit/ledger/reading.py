@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from autogit.errors import UnknownTrialError
-from autogit.ledger import attachments, ideas, lfs, message, notes
+from autogit.ledger import attachments, ideas, lfs, message
 from autogit.ledger.ending import BRANCHES, ID, TAGS
-from autogit.ledger.objects import Object
-from autogit.ledger.paths import lookup, walk
+from autogit.ledger.git import notes
+from autogit.ledger.git.objects import Object
+from autogit.ledger.git.paths import lookup, walk
+from autogit.ledger.git.tree import EXECUTABLE, FILE
 from autogit.ledger.repository import Repository
 from autogit.ledger.revisions import Merger
-from autogit.ledger.tree import EXECUTABLE, FILE
 from autogit.records import Curve, Idea, Record
 
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from autogit.errors import MainMovedError
-from autogit.ledger import commits, merge, message
+from autogit.ledger import merge, message
 from autogit.ledger.archive import Archive
 from autogit.ledger.ending import BRANCHES, DEAD, ID, TAGS, ending
+from autogit.ledger.git import commits
+from autogit.ledger.git.refs import Move
 from autogit.ledger.numbers import Numbers
-from autogit.ledger.refs import Move
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
 

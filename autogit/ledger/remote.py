@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
-from autogit.ledger.program import Git, GitFailedError
+from autogit.ledger.git.program import Git, GitFailedError
 
 BESIDE = "refs/autogit-remotes/"
 """Where a plain `git fetch` puts the other side's notes and shelves, below the remote's name: never over ours."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.paths import changed, edit, lookup
-from autogit.ledger.program import Git, GitFailedError
-from autogit.ledger.tree import Entry
+from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.paths import changed, edit, lookup
+from autogit.ledger.git.program import Git, GitFailedError
+from autogit.ledger.git.tree import Entry
 
 Change = tuple[str, str]
 """The trees before and after."""

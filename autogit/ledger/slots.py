@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import commits, lfs
-from autogit.ledger.objects import ObjectStore
-from autogit.ledger.paths import walk
-from autogit.ledger.program import Git, GitFailedError
-from autogit.ledger.tree import MODULE
+from autogit.ledger import lfs
+from autogit.ledger.git import commits
+from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.paths import walk
+from autogit.ledger.git.program import Git, GitFailedError
+from autogit.ledger.git.tree import MODULE
 
 
 class Slots:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
-from autogit.ledger import notes
 from autogit.ledger.archive import ARCHIVE, Archive
 from autogit.ledger.ending import DEAD, TAGS
+from autogit.ledger.git import notes
 from autogit.ledger.merge import SHELVES, Merge
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.remote import PushRefusedError, Remote

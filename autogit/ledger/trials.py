@@ -8,17 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from autogit.configfile import ConfigFile
+from autogit.config.load import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
-from autogit.ledger import attachments, commits, message, notes, proposals
+from autogit.ledger import attachments, message, proposals
 from autogit.ledger.ending import BRANCHES, DEAD, ID, TAGS, ending
+from autogit.ledger.git import commits, notes
+from autogit.ledger.git.paths import edit, lookup
+from autogit.ledger.git.refs import Move, RefMovedError
+from autogit.ledger.git.tree import EXECUTABLE, FILE, Entry
 from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.numbers import Numbers, number
-from autogit.ledger.paths import edit, lookup
 from autogit.ledger.reading import Reading
-from autogit.ledger.refs import Move, RefMovedError
 from autogit.ledger.repository import Repository
-from autogit.ledger.tree import EXECUTABLE, FILE, Entry
 from autogit.protocols import Changes
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, Scalar, Trial
 

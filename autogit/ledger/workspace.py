@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from autogit.configfile import ConfigFile
+from autogit.config.load import ConfigFile
 from autogit.errors import WorkspaceError
-from autogit.ledger.program import Git, GitFailedError, check_version, neutral, personal, run_git
+from autogit.ledger.git.program import Git, GitFailedError, check_version, neutral, personal, run_git
 
 IN_THE_WAY = ("refs/heads/exp", "refs/tags/exp", "refs/tags/dead", "refs/notes/autogit", "refs/autogit")
 """Refs that would have to be folders."""

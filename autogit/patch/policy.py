@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
 
-from autogit.config import FILENAME, Train
+from autogit.config.model import FILENAME, Train
 from autogit.errors import PatchError
 
 MAX_TEXT = 2 << 20

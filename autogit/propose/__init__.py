@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
-    from autogit.config import Config
-    from autogit.propose.turns import Portfolio
+    from autogit.config.model import Config
+    from autogit.propose.portfolio import Portfolio
     from autogit.protocols import Proposer
 
 
@@ -17,22 +17,22 @@ def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfoli
 
     What there is to tell the person beside the proposals is in its `notices`.
     """
-    from autogit.propose.ablate import AblateProposer
-    from autogit.propose.branch import BranchProposer
-    from autogit.propose.bundle import BundleProposer
-    from autogit.propose.combine import CombineProposer
-    from autogit.propose.hyperparameters import HyperparameterProposer, parameter_importance
+    from autogit.propose.operators.ablate import AblateProposer
+    from autogit.propose.operators.branch import BranchProposer
+    from autogit.propose.operators.bundle import BundleProposer
+    from autogit.propose.operators.combine import CombineProposer
+    from autogit.propose.operators.refine import RefineProposer
+    from autogit.propose.operators.revisit import RevisitProposer
     from autogit.propose.patterns import PatternProposer
-    from autogit.propose.refine import RefineProposer
-    from autogit.propose.revisit import RevisitProposer
-    from autogit.propose.turns import Portfolio
+    from autogit.propose.portfolio import Portfolio
+    from autogit.propose.search.hyperparameters import HyperparameterProposer, parameter_importance
 
     proposers: list[Proposer] = [
         HyperparameterProposer(), PatternProposer(), RefineProposer(), CombineProposer(), AblateProposer(),
         RevisitProposer(), BranchProposer(), BundleProposer(),
     ]  # fmt: skip
     if config.llm or config.agent.command:
-        from autogit.propose.llm import llm_proposers
+        from autogit.propose.models.llm import llm_proposers
 
         proposers += llm_proposers(config, cancel, parameter_importance)
     return Portfolio(proposers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autogit.history import History
-from autogit.propose.standing import gains
+from autogit.propose.lineage import gains
 from autogit.records import Record, Verdict
 
 DISCOUNT = 0.98

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from autogit.config import Config
+from autogit.config.model import Config
 from autogit.records import Idea, Proposal, Record, Verdict
 
 ATTEMPTS = 2

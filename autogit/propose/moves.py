@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autogit.propose.hunks import applied
-from autogit.propose.parameters import find, same
+from autogit.propose.search.parameters import find, same
 from autogit.protocols import Context
 from autogit.records import Proposal, Value
 

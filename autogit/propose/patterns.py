@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autogit.binding import bind
+from autogit.config.binding import bind
+from autogit.config.patterns import Pattern
 from autogit.diff import unified
 from autogit.errors import PatchError
-from autogit.pattern import Pattern
 from autogit.propose.notices import Notices
 from autogit.propose.rewriting import rewrite
 from autogit.protocols import Context
 from autogit.records import Proposal
 
 if TYPE_CHECKING:
-    from autogit.config import Config
+    from autogit.config.model import Config
 
 
 class PatternProposer:

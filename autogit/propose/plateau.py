@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from autogit.config import Limits
+from autogit.config.model import Limits
 from autogit.history import History
 
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from autogit.pattern import Edit, Pattern
+from autogit.config.patterns import Edit, Pattern
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode

@@ -10,11 +10,11 @@ from cheats.cheat import FAST, LONGER, PROTECTED, SLOW, Cheat
 from conftest import git
 
 from autogit import Lab
-from autogit.config import FILENAME
+from autogit.config.model import FILENAME
 from autogit.errors import PatchError
 from autogit.execute.probe import probe
 from autogit.records import Verdict
-from autogit.templates import copy_template
+from autogit.setup.templates import copy_template
 
 SMALL = [
     (FILENAME, r"\Z", '\n[accept]\nrule = "greedy"\n[prune]\nconfidence = 0\n'),

@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from toy import TRAIN, make_toy
 
 from autogit import Lab
-from autogit.checkpoints import Retention, chosen, kept
-from autogit.config import Checkpoints, Metric
+from autogit.config.model import Checkpoints, Metric
 from autogit.events import Closed, Ended, Opened, Progress, Started, Stopping
 from autogit.history import History
-from autogit.live import LiveFile, read_live
 from autogit.records import Record, Trial, Verdict
+from autogit.trial.live import LiveFile, read_live
+from autogit.trial.retention import Retention, chosen, kept
 
 PACED = TRAIN.replace("import sys", "import sys, pathlib, time").replace(
     "for step in range(1, 6):",

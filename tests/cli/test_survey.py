@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from conftest import git
 
 from autogit.cli import cli
-from autogit.configfile import parse
+from autogit.config.load import parse
 from autogit.errors import WorkspaceError
-from autogit.survey import Survey, survey
-from autogit.survey.draft import draft
-from autogit.survey.metrics import direction, printed
+from autogit.setup.draft import draft
+from autogit.setup.metrics import direction, printed
+from autogit.setup.survey import Survey, survey
 
 TORCH = """\
 import torch
@@ -302,6 +302,6 @@ def test_the_template_is_in_the_wheel(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "installed")
     assert {"autogit/_templates/gpt/train.py", "autogit/_templates/gpt.toml"} <= names
     assert not [name for name in names if "/.git/" in name or name.endswith(".pyc")]
-    script = "import sys, pathlib, autogit.templates as t; t.copy_template('gpt', pathlib.Path(sys.argv[1]))"
+    script = "import sys, pathlib, autogit.setup.templates as t; t.copy_template('gpt', pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "lab")], cwd=tmp_path / "installed", check=True)
     assert "train.py" in git(tmp_path / "lab", "ls-files")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from autogit.config import Config
-from autogit.configfile import parse
+from autogit.config.load import parse
+from autogit.config.model import Config
 from autogit.evaluate import StandardEvaluator
 from autogit.history import History
 from autogit.protocols import Ending, Execution, Judgement

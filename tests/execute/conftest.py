@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 
-from autogit.config import Config, Sandbox, Train
-from autogit.execute import LocalExecutor
+from autogit.config.model import Config, Sandbox, Train
+from autogit.execute.local import LocalExecutor
 from autogit.execute.probe import probe
-from autogit.execute.tree import marked
+from autogit.execute.reaper.processes import marked
 from autogit.protocols import Execution, Halt, Job
 from autogit.records import RunStatus
 

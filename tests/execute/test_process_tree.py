@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from autogit.execute import tree
+from autogit.execute.reaper import processes as tree
 
 
 def test_descendants_are_found_with_parents_first() -> None:

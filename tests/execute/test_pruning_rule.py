@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogit.execute.pruning import Calibration, Course, Pruner, gap, seed_noise
+from autogit.evaluate.pruning import Calibration, Course, Pruner, gap, seed_noise
 from autogit.protocols import Halt
 from autogit.records import Curve, RunStatus
 

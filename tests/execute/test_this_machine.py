@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from autogit.config import Config, Train
+from autogit.config.model import Config, Train
 from autogit.errors import ConfigError
-from autogit.execute import LocalExecutor, job_count, machine
+from autogit.execute import machine
+from autogit.execute.local import LocalExecutor, job_count
 from autogit.execute.machine import Gpu
 
 PLAIN = """\

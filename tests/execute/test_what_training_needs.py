@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from autogit.execute.keeper import asked
 from autogit.execute.readable import interpreters
-from autogit.execute.tree import Process
+from autogit.execute.reaper.__main__ import asked
+from autogit.execute.reaper.processes import Process
 from autogit.protocols import Ending
 
 if TYPE_CHECKING:

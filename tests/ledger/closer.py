@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from autogit.configfile import load
+from autogit.config.load import load
 from autogit.ledger import GitLedger
 from autogit.records import Proposal, Record, Run, RunStatus, Verdict
 

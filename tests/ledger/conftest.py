@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autogit.configfile import load
+from autogit.config.load import load
 from autogit.ledger import GitLedger
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Trial, Verdict
 

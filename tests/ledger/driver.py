@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from autogit.configfile import load
+from autogit.config.load import load
 from autogit.ledger import GitLedger
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Verdict
 

@@ -16,7 +16,7 @@ from doomed import killed
 from invariants import Before, check, staged
 
 from autogit.ledger import GitLedger
-from autogit.ledger.refs import Move, Refs
+from autogit.ledger.git.refs import Move, Refs
 from autogit.records import Run, RunStatus, Verdict
 
 from . import driver

@@ -11,7 +11,7 @@ import pytest
 from conftest import git
 from invariants import check, staged
 
-from autogit.configfile import load
+from autogit.config.load import load
 from autogit.errors import MainMovedError, WorkspaceError
 from autogit.ledger import GitLedger
 from autogit.records import Proposal, Verdict
@@ -282,7 +282,7 @@ def test_an_old_git(repository: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_another_owner(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    monkeypatch.setattr("autogit.ledger.program._TRANSPORT", {"GIT_TEST_ASSUME_DIFFERENT_OWNER"})
+    monkeypatch.setattr("autogit.ledger.git.program._TRANSPORT", {"GIT_TEST_ASSUME_DIFFERENT_OWNER"})
     refused(repository, "safe.directory", str(repository))
 
 

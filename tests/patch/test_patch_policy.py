@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autogit.config import Train
+from autogit.config.model import Train
 from autogit.errors import PatchError
 from autogit.patch import Policy
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autogit.config import Config, Train
-from autogit.configfile import parse
+from autogit.config.load import parse
+from autogit.config.model import Config, Train
 from autogit.history import History
 from autogit.protocols import Context
 from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, RunStatus, Trial, Value, Verdict

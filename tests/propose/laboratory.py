@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from conftest import git
 
-from autogit.configfile import load
+from autogit.config.load import load
 from autogit.diff import unified
 from autogit.history import History
 from autogit.ledger import GitLedger

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from propose.fabricated import Bench, NoRevisions
 
-from autogit.config import Config, Llm
-from autogit.configfile import parse
+from autogit.config.load import parse
+from autogit.config.model import Config, Llm
 from autogit.patch import Policy, land
 from autogit.protocols import Context
 from autogit.records import Idea

@@ -10,11 +10,11 @@ import psutil
 import pytest
 from propose.llm_bench import TRAIN, LlmBench
 
-from autogit.config import Agent
+from autogit.config.model import Agent
 from autogit.errors import Interrupted, ProposerError
-from autogit.propose.agent import AgentProposer
-from autogit.propose.agent_usage import usage
-from autogit.propose.llm_purse import Purse
+from autogit.propose.models.agent import AgentProposer
+from autogit.propose.models.agent_usage import usage
+from autogit.propose.models.purse import Purse
 from autogit.records import Idea, Proposal, Verdict
 
 EDIT = "sed -i 's/width = 64/width = 96/' train.py"

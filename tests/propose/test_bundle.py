@@ -9,9 +9,9 @@ import pytest
 from propose.laboratory import Laboratory
 
 from autogit.propose import portfolio
-from autogit.propose.ablate import ablated_part
-from autogit.propose.bundle import BundleProposer, parts
 from autogit.propose.hunks import applied
+from autogit.propose.operators.ablate import ablated_part
+from autogit.propose.operators.bundle import BundleProposer, parts
 from autogit.propose.patterns import catalogue
 from autogit.records import Proposal, Verdict
 

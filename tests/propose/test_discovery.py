@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from propose.fabricated import Bench, config
 
-from autogit.propose.discovery import widened
-from autogit.propose.hyperparameters import HyperparameterProposer
-from autogit.propose.search import Search
-from autogit.space import Choice, Range
+from autogit.config.space import Choice, Range
+from autogit.propose.search.discovery import widened
+from autogit.propose.search.hyperparameters import HyperparameterProposer
+from autogit.propose.search.setting import Search
 
 TRAIN = """\
 learning_rate = 3e-4

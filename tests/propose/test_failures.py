@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from propose.fabricated import Bench, config
 
-from autogit.propose.failures import failed_moves, failed_regions, out_of_memory
-from autogit.propose.hyperparameters import HyperparameterProposer
-from autogit.propose.search import Search
+from autogit.propose.search.failures import failed_moves, failed_regions, out_of_memory
+from autogit.propose.search.hyperparameters import HyperparameterProposer
+from autogit.propose.search.setting import Search
 from autogit.records import Proposal, Value, Verdict
 
 TRAIN = "learning_rate = 1e-3\nbatch_size = 32\nmixer = 'a'\n"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from propose.fabricated import Bench, NoRevisions, config
 
-from autogit.propose.guide import WINDOW, informative, suggestions
 from autogit.propose.hunks import applied
-from autogit.propose.hyperparameters import HyperparameterProposer, parameter_importance
-from autogit.propose.search import Search
+from autogit.propose.search.hyperparameters import HyperparameterProposer, parameter_importance
+from autogit.propose.search.setting import Search
+from autogit.propose.search.tpe import WINDOW, informative, suggestions
 from autogit.records import Curve, Proposal, Verdict
 
 TRAIN = "learning_rate = 1e-4\nweight_decay = 0.1\nact = 'gelu'\n"
@@ -170,7 +170,7 @@ def test_optuna_is_silent_and_comes_late(capfd: pytest.CaptureFixture[str], capl
         searched(12)
     assert not [record for record in caplog.records if record.name.startswith("optuna")]
     assert capfd.readouterr() == ("", "")
-    script = "import sys, autogit.propose.hyperparameters; print('optuna' in sys.modules)"
+    script = "import sys, autogit.propose.search.hyperparameters; print('optuna' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
     )

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from propose.fabricated import Bench, config
 
-from autogit.propose.hyperparameters import HyperparameterProposer
-from autogit.propose.parameters import edited, find
+from autogit.propose.search.hyperparameters import HyperparameterProposer
+from autogit.propose.search.parameters import edited, find
 from autogit.records import Verdict
 
 TRAIN = """\

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from propose.fabricated import record
 
-from autogit.config import Agent, Config, Llm, Train
+from autogit.config.model import Agent, Config, Llm, Train
 from autogit.ledger import ideas as shelf
 from autogit.propose.ideas import awaited, waiting
 from autogit.records import Idea, Proposal, Record, Usage, Verdict

@@ -10,9 +10,9 @@ from llm_server import LlmServer, Say
 from propose.llm_bench import LlmBench, model
 from shipped import SHIPPED
 
-from autogit.configfile import parse
-from autogit.propose.llm import LlmProposer
-from autogit.propose.llm_purse import Purse
+from autogit.config.load import parse
+from autogit.propose.models.llm import LlmProposer
+from autogit.propose.models.purse import Purse
 
 ANSWERS = sorted((Path(__file__).parent / "answers").glob("*.md"))
 CONFIG = (Path(__file__).parents[2] / ".autoresearch.toml").read_text(encoding="utf-8")

@@ -12,10 +12,10 @@ from llm_server import LlmServer, Say, answer
 from propose.fabricated import record
 from propose.llm_bench import CONFIG, DIFF, LlmBench, model
 
-from autogit.configfile import parse
-from autogit.propose.llm import LlmProposer
-from autogit.propose.llm_purse import Purse
-from autogit.propose.prompt_quote import block
+from autogit.config.load import parse
+from autogit.propose.models.llm import LlmProposer
+from autogit.propose.models.prompt_quote import block
+from autogit.propose.models.purse import Purse
 from autogit.records import BASELINE, Curve, Idea, Record, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "llm.md"

@@ -8,11 +8,11 @@ import pytest
 from llm_server import Drop, Fail, LlmServer, Request, Say, Step, answer
 from propose.llm_bench import BROKEN, CONFIG, DIFF, LlmBench, model
 
-from autogit.configfile import parse
+from autogit.config.load import parse
 from autogit.errors import ProposerError
-from autogit.propose.llm import LlmProposer, llm_proposers
-from autogit.propose.llm_chat import Patience
-from autogit.propose.llm_purse import Purse
+from autogit.propose.models.chat import Patience
+from autogit.propose.models.llm import LlmProposer, llm_proposers
+from autogit.propose.models.purse import Purse
 from autogit.records import Idea, Verdict
 
 Serve = Callable[..., LlmServer]

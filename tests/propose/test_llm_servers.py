@@ -12,11 +12,11 @@ import pytest
 from llm_server import Drop, Fail, Garble, Hang, LlmServer, Say, Step
 from propose.llm_bench import LlmBench, model
 
-from autogit.config import Llm
+from autogit.config.model import Llm
 from autogit.errors import Interrupted, ProposerError
-from autogit.propose.llm import LlmProposer
-from autogit.propose.llm_chat import Chat, Message, Patience
-from autogit.propose.llm_purse import Purse
+from autogit.propose.models.chat import Chat, Message, Patience
+from autogit.propose.models.llm import LlmProposer
+from autogit.propose.models.purse import Purse
 
 Serve = Callable[..., LlmServer]
 QUICK = Patience(attempts=3, first=0.01, most=0.02)

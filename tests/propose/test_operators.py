@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from propose.laboratory import Laboratory
 
-from autogit.propose.ablate import AblateProposer
-from autogit.propose.branch import BranchProposer
-from autogit.propose.combine import CombineProposer
 from autogit.propose.hunks import applied
-from autogit.propose.refine import RefineProposer
-from autogit.propose.revisit import RevisitProposer
+from autogit.propose.operators.ablate import AblateProposer
+from autogit.propose.operators.branch import BranchProposer
+from autogit.propose.operators.combine import CombineProposer
+from autogit.propose.operators.refine import RefineProposer
+from autogit.propose.operators.revisit import RevisitProposer
 from autogit.protocols import Proposer
 from autogit.records import Proposal, Verdict
 

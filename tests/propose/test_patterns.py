@@ -13,9 +13,9 @@ import torch
 from propose.fabricated import Bench
 from shipped import SHIPPED
 
-from autogit.config import Config, Train
-from autogit.configfile import parse
-from autogit.pattern import Edit, Pattern
+from autogit.config.load import parse
+from autogit.config.model import Config, Train
+from autogit.config.patterns import Edit, Pattern
 from autogit.propose.patterns import PatternProposer, available, catalogue
 from autogit.propose.rewriting import rewrite
 

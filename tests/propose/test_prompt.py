@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from propose.fabricated import record
 from propose.llm_bench import CONFIG, TRAIN
 
-from autogit.config import Metric
-from autogit.configfile import parse
+from autogit.config.load import parse
+from autogit.config.model import Metric
 from autogit.errors import ProposerError
 from autogit.history import History
-from autogit.propose.llm_answer import FORM, read
-from autogit.propose.prompt import Briefing, render
-from autogit.propose.prompt_quote import block, inline, tokens, visible
-from autogit.propose.prompt_trials import trials
+from autogit.propose.models.answer import FORM, read
+from autogit.propose.models.prompt import Briefing, render
+from autogit.propose.models.prompt_quote import block, inline, tokens, visible
+from autogit.propose.models.prompt_trials import trials
 from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Verdict
 
 VERDICTS = [Verdict.ACCEPTED, Verdict.REJECTED, Verdict.CRASHED, Verdict.UNSTABLE, Verdict.INVALID]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from propose.fabricated import Bench, NoRevisions, config, record
 
-from autogit.config import Limits
+from autogit.config.model import Limits
 from autogit.diff import unified
 from autogit.errors import ProposerError
 from autogit.history import History
@@ -17,7 +17,7 @@ from autogit.propose.beliefs import Arms, beliefs
 from autogit.propose.hunks import applied
 from autogit.propose.notices import Notices
 from autogit.propose.plateau import Rung, rung
-from autogit.propose.turns import Portfolio, is_model
+from autogit.propose.portfolio import Portfolio, is_model
 from autogit.protocols import Context
 from autogit.records import Idea, Proposal, Verdict
 

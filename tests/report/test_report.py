@@ -14,7 +14,7 @@ from toy import make_toy
 
 from autogit import Lab
 from autogit.cli import cli
-from autogit.config import Metric
+from autogit.config.model import Metric
 from autogit.history import History
 from autogit.records import Record, Trial, Verdict
 from autogit.report import Facts, page

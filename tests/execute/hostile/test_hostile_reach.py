@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from autogit.execute.tree import marked
+from autogit.execute.reaper.processes import marked
 from autogit.protocols import Ending
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def test_nothing_is_left_when_autogit_itself_is_killed(bench: Bench, tmp_path: P
         import sys
         from pathlib import Path
         from threading import Event
-        from autogit.config import Config, Sandbox, Train
-        from autogit.execute import LocalExecutor
+        from autogit.config.model import Config, Sandbox, Train
+        from autogit.execute.local import LocalExecutor
         from autogit.protocols import Job
         class Loud:
             def line(self, text, seconds):

@@ -8,7 +8,7 @@ if os.fork() == 0:
     time.sleep(1000)
 ancestor = os.getppid()
 try:
-    while b"autogit.execute.keeper" not in pathlib.Path(f"/proc/{ancestor}/cmdline").read_bytes():
+    while b"autogit.execute.reaper" not in pathlib.Path(f"/proc/{ancestor}/cmdline").read_bytes():
         ancestor = int(pathlib.Path(f"/proc/{ancestor}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(ancestor, signal.SIGKILL)
 except OSError as error:

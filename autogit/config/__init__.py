@@ -1,0 +1,1 @@
+"""Reads `.autoresearch.toml` into frozen dataclasses."""

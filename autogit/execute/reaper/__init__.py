@@ -1,0 +1,1 @@
+"""The small process that starts a run, confines it and ends everything that it started. Standard library only."""

@@ -1,0 +1,1 @@
+"""Git itself: objects, refs, notes and transactions. Knows nothing of autogit."""

@@ -1,0 +1,133 @@
+"""Refs: read at once, changed several together with their old values given, whatever a dead process has left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autogit.errors import WorkspaceError
+from autogit.ledger.git.journal import Journal
+from autogit.ledger.git.locks import WriteLock
+from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.program import Git, GitFailedError
+
+NOTHING = "0" * 40
+EVERY = "*"
+"""In an intent: all refs."""
+_PATIENCE = 2.0
+"""Seconds that another git's lock is waited for: it holds one for milliseconds."""
+
+_BRIEFLY = 0.3
+"""Seconds after which a lock that a dead transaction can have left is taken for its."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One ref from `old` to `new`; None on either side: it is not there."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+class RefMovedError(WorkspaceError):
+    """A ref was not where a transaction expected it; nothing was changed."""
+
+
+def unnoticed(point: str) -> None:
+    """The default of a ledger's `trace`: nobody listens."""
+
+
+class Refs:
+    """The refs of one repository."""
+
+    def __init__(self, git: Git, store: ObjectStore, lock: WriteLock, trace: Callable[[str], None] = unnoticed) -> None:
+        self._git = git
+        self._store = store
+        self._lock = lock
+        self._intent = Journal(lock.path.with_name("transaction.json"), lost=[EVERY])
+        self._trace = trace
+
+    def get(self, ref: str) -> str | None:
+        """The object that a full ref name points to now."""
+        found = self._store.find(ref)
+        return None if found is None else found.id
+
+    def list(self, *prefixes: str) -> dict[str, str]:
+        """Every ref below the prefixes (which end in a slash, or name one ref), with its object."""
+        lines = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", *prefixes).decode()
+        return {ref: id for id, ref in (line.split(" ", 1) for line in lines.splitlines())}
+
+    def move(self, moves: Sequence[Move]) -> None:
+        """All the moves or none, in the order given, deletions last. Raises RefMovedError, WorkspaceError.
+
+        Git's files are not changed in one instant: after a crash any first part of the order can be done.
+        """
+        moves = [move for move in moves if move.old != move.new]
+        if not moves:
+            return
+        with self._lock:
+            self._store.flush()
+            self._trace("objects written")
+            # Whoever comes after a crash knows from this which locks nobody holds any more.
+            self._intent.note([move.ref for move in moves])
+            self._trace("intent written")
+            self._transact(moves)
+            self._store.sync(self._git.directory / move.ref for move in moves if move.new)
+            self._trace("refs moved")
+            self._intent.clear()
+            self._trace("intent removed")
+
+    def pack(self) -> None:
+        """Packs all refs into one file."""
+        with self._lock:
+            self._intent.note([EVERY])
+            self._trace("packing intended")
+            self._git.run("pack-refs", "--all", pass_fds=[self._lock.descriptor])
+            self._trace("refs packed")
+            self._intent.clear()
+
+    def clear_stale_locks(self) -> None:
+        """Removes the locks that a transaction left when it was killed. Nobody's but our own."""
+        if not self._intent.read():
+            return
+        with self._lock:
+            refs = self._intent.read() or []
+            locks = [self._git.directory / f"{ref}.lock" for ref in [*refs, "HEAD", "packed-refs"] if refs]
+            _remove_stale([*(self._git.directory / "refs").rglob("*.lock"), *locks] if EVERY in refs else locks)
+            (self._git.directory / "packed-refs.new").unlink(missing_ok=True)
+            self._intent.clear()
+
+    def _transact(self, moves: Sequence[Move]) -> None:
+        lines = [b"start"]
+        for move in moves:
+            old = (move.old or NOTHING).encode()
+            if move.new is None:
+                lines.append(b"delete %s\0%s" % (move.ref.encode(), old))
+            else:
+                lines.append(b"update %s\0%s\0%s" % (move.ref.encode(), move.new.encode(), old))
+        script = b"\0".join([*lines, b"prepare", b"commit", b""])
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                # Each file's content is handed to the disk before its name; that it is there is waited for once.
+                self._git.run("-c", "core.fsyncMethod=writeout-only", "update-ref", "-z", "--stdin", input=script,
+                              pass_fds=[self._lock.descriptor])  # fmt: skip
+                return
+            except GitFailedError as error:
+                if any(self.get(move.ref) != move.old for move in moves):
+                    raise RefMovedError(f"a ref moved meanwhile: {error.stderr.strip()}") from None
+                if "File exists" not in error.stderr or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def _remove_stale(locks: Sequence[Path]) -> None:
+    """A person's git may have taken the same lock since; it gives it back by itself."""
+    deadline = time.monotonic() + _BRIEFLY
+    while time.monotonic() < deadline and any(path.exists() for path in locks):
+        time.sleep(0.02)
+    for path in locks:
+        path.unlink(missing_ok=True)

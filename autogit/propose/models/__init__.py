@@ -1,0 +1,1 @@
+"""Language models and coding agents as proposers."""

@@ -1,0 +1,1 @@
+"""Proposers that make a change out of the lab's own history."""

@@ -1,0 +1,153 @@
+"""Who proposes next: the portfolio of all proposers, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from autogit.errors import ProposerError
+from autogit.history import History
+from autogit.propose.beliefs import Arms
+from autogit.propose.ideas import waiting
+from autogit.propose.lineage import PARAMETRIC, on_main
+from autogit.propose.notices import Notices, Speaking
+from autogit.propose.novelty import Novelty
+from autogit.propose.operators.bundle import BundleProposer
+from autogit.propose.operators.refine import winning_kinds
+from autogit.propose.plateau import Rung, rung, word
+from autogit.propose.remembered import Remembered
+from autogit.propose.search.failures import failed_moves
+from autogit.protocols import Context, Proposer
+from autogit.records import Proposal, Record
+
+UNIFORM = 0.2
+"""Share of the turns that are given by lot, so that everyone is heard."""
+MODELS = 0.3
+"""The most of the latest trials that models and agents may have while others still have something to propose."""
+LATEST = 20
+ATTEMPTS = 6
+"""Proposals of one proposer that are looked at in one turn, where those before teach nothing new."""
+OPENING = 3
+"""Accepted changes until which every other turn is that of bundles: a start is seldom near the best."""
+IN_VAIN = 6
+"""Bundles in a row that lost, after which the opening is over, too."""
+OFFERS = 2
+"""Proposals among which the most promising kind of move is chosen."""
+
+
+class Portfolio:
+    """Gives turns by discounted Thompson sampling on accepted improvement per second of training.
+
+    What it knows is told from the records alone. A proposer with nothing to propose is passed over; one that cannot go
+    on is left out for the rest of the loop. What there is to say of both is in `notices`.
+    """
+
+    name = "portfolio"
+
+    def __init__(self, proposers: Sequence[Proposer]) -> None:
+        self.notices = Notices()
+        self._proposers = list(proposers)
+        self._novelty = Novelty()
+        self._remembered = Remembered()
+
+    def propose(self, context: Context) -> Proposal | None:
+        context = replace(context, revisions=self._remembered.of(context.revisions))
+        self.notices.say(*filter(None, [word(context.history, context.config.limits)]))
+        arms, failed = Arms.of(context.history), failed_moves(context.history)
+        for proposer in self._order(context, arms):
+            proposal = self._ask(proposer, context, arms, failed)
+            if isinstance(proposer, Speaking):
+                self.notices.say(*proposer.notices.take())
+            if proposal is not None:
+                return proposal
+        return None
+
+    def _order(self, context: Context, arms: Arms) -> list[Proposer]:
+        """Everyone, in the order in which they are asked."""
+        rng, everyone = context.rng, list(self._proposers)
+        by_lot = rng.random() < UNIFORM
+        drawn = {p.name: float(rng.random()) if by_lot else arms.draw(rng, p.name) for p in everyone}
+        order = sorted(everyone, key=lambda p: -drawn[p.name])
+        order.sort(key=lambda p: not _has_the_turn(p, context))
+        if waiting(context.revisions.ideas(), context.history, context.pending):
+            # A person asked for something that only a model can do.
+            return sorted(order, key=lambda p: not is_model(p.name))
+        if _models_had_enough(context):
+            order.sort(key=lambda p: is_model(p.name))
+        return order
+
+    def _ask(
+        self, proposer: Proposer, context: Context, arms: Arms, failed: Mapping[tuple[str, str], str]
+    ) -> Proposal | None:
+        """The proposer's best offer that is worth a run; None where it has none."""
+        offers: list[Proposal] = []
+        model = is_model(proposer.name)
+        # The values of parameters are weighed by a model of their own.
+        wanted = 1 if model or proposer.name in PARAMETRIC else OFFERS
+        for _ in range(1 if model else ATTEMPTS):
+            proposal = self._next(proposer, context)
+            if proposal is None:
+                break
+            objection = "" if proposal.refused else self._novelty.objection(context, proposal)
+            if model:
+                # It was paid for, so it is recorded, whatever it is.
+                return replace(proposal, refused=proposal.refused or objection)
+            known = failed.get((proposal.proposer, proposal.operator), "")
+            self.notices.say(*filter(None, [known]))
+            if not objection and not known:
+                offers.append(proposal)
+            if len(offers) == wanted:
+                break
+            # What waits is not proposed again: so the next one is another.
+            context = replace(context, pending=(*context.pending, proposal))
+        return max(offers, key=lambda p: arms.draw(context.rng, p.proposer, p.operator), default=None)
+
+    def _next(self, proposer: Proposer, context: Context) -> Proposal | None:
+        try:
+            return proposer.propose(context)
+        except ProposerError as error:
+            self._proposers.remove(proposer)
+            self.notices.say(f"{proposer.name} is left out from now on: {error}")
+            return None
+
+
+def is_model(name: str) -> bool:
+    """Whether a proposer costs money or time of its own: a language model or a coding agent."""
+    return name.partition(":")[0] in ("llm", "agent")
+
+
+def _has_the_turn(proposer: Proposer, context: Context) -> bool:
+    """Whether it goes first: every other turn of a plateau is its rung's, and a kind that keeps winning is refined."""
+    history = context.history
+    step = rung(history, context.config.limits)
+    if step is Rung.NONE and _on_a_run(context):
+        return proposer.name == Rung.REFINE
+    if (history.since_accepted + len(context.pending)) % 2:
+        return False
+    if step is Rung.NONE:
+        return proposer.name == BundleProposer.name and _opens(history)
+    return is_model(proposer.name) if step is Rung.RADICAL else proposer.name == step
+
+
+def _opens(history: History) -> bool:
+    """Whether `main` still stands about where it began."""
+    bundles = [r for r in history if r.trial.proposer == BundleProposer.name]
+    lost = len(bundles) - max((i for i, r in enumerate(bundles, 1) if r.accepted), default=0)
+    return len(history.accepted) < OPENING and lost < IN_VAIN
+
+
+def _on_a_run(context: Context) -> bool:
+    """Whether the latest change of `main` was one more of a kind that won several times."""
+    line = on_main(context)
+    several = winning_kinds(line)
+    return bool(line) and context.history.since_accepted < 3 and bool(several & line[0].trial.parameters.keys())
+
+
+def _models_had_enough(context: Context) -> bool:
+    names = [r.trial.proposer for r in _latest(context.history)] + [p.proposer for p in context.pending]
+    share = MODELS * (len(names) + 1)
+    return sum(map(is_model, names)) + 1 > max(1.0, share)
+
+
+def _latest(history: History) -> list[Record]:
+    return [r for r in history if not r.trial.is_baseline][-LATEST + 1 :]

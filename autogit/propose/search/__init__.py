@@ -1,0 +1,1 @@
+"""Hyperparameter search over the values as they stand in the code."""

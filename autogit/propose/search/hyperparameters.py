@@ -1,0 +1,92 @@
+"""Proposes another value for one parameter, sometimes for several: at random first, then where a model sees promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations, islice, product
+
+import numpy as np
+
+from autogit.propose.notices import Notices
+from autogit.propose.search.domains import draw, every, holds, near
+from autogit.propose.search.parameters import Found, Parameter, same
+from autogit.propose.search.setting import Search, Setting
+from autogit.propose.search.tpe import importance, suggestions
+from autogit.protocols import Context
+from autogit.records import Proposal
+
+GRAIN = 0.04
+"""What is nearer than this share of the range teaches little, and is tried only when nothing else is left."""
+GUIDED = 8
+"""Suggestions of the model that are looked at before chance decides, where those before cannot be used."""
+RANDOM = 200
+"""Settings drawn before a finite space is gone through one by one."""
+
+
+class HyperparameterProposer:
+    """Searches `[space]`. A parameter that the code does not hold, or holds twice, is said once and left alone."""
+
+    name = "hyperparameters"
+
+    def __init__(self) -> None:
+        self.notices = Notices()
+
+    def propose(self, context: Context) -> Proposal | None:
+        search = Search.of(context)
+        self.notices.say(*search.found.problems, *map(str, search.closed))
+        for grain in (GRAIN, 0.0):
+            for setting in _candidates(context, search):
+                proposal = search.proposal(context, setting, self.name, grain=grain)
+                if proposal is not None:
+                    return proposal
+        return None
+
+
+def parameter_importance(context: Context) -> Mapping[str, float]:
+    """Each parameter's share in what made earlier trials good (they sum to 1), the most important first.
+
+    Empty until there are enough trials to tell.
+    """
+    search = Search.of(context)
+    return importance(search.found, search.samples, context.history.metric.direction)
+
+
+def _candidates(context: Context, search: Search) -> Iterator[Setting]:
+    """Settings to try, the likelier first; ends where the space is finite and all of it was offered."""
+    parameters, rng = list(search.found.parameters.values()), context.rng
+    if not parameters:
+        return
+    seed = int(rng.integers(2**31))
+    guided = suggestions(search.found, search.samples, context.pending, context.history.metric.direction, seed)
+    for setting in islice(guided, GUIDED):
+        yield _part(setting, search.found, rng)
+    for _ in range(RANDOM):
+        yield _random(parameters, rng)
+    yield from _exhaustive(parameters)
+
+
+def _part(setting: Setting, found: Found, rng: np.random.Generator) -> Setting:
+    """Some of what the model would change: a small change of what works keeps its cause plain."""
+    names = [name for name, value in setting.items() if not same(value, found.parameters[name].value)]
+    count = min(len(names), int(rng.choice([1, 2, len(setting)], p=[0.4, 0.3, 0.3])))
+    return {names[i]: setting[names[i]] for i in sorted(rng.permutation(len(names))[:count])}
+
+
+def _random(parameters: list[Parameter], rng: np.random.Generator) -> Setting:
+    """Mostly one parameter, seldom two or three: half of the values near the present one, half from anywhere."""
+    count = min(len(parameters), int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])))
+    chosen = [parameters[i] for i in sorted(rng.choice(len(parameters), count, replace=False))]
+    return {
+        p.name: near(p.domain, p.value, rng) if holds(p.domain, p.value) and rng.random() < 0.5 else draw(p.domain, rng)
+        for p in chosen
+    }
+
+
+def _exhaustive(parameters: list[Parameter]) -> Iterator[Setting]:
+    """Every change of one parameter, then of two, in the finite domains."""
+    for parameter in parameters:
+        for value in every(parameter.domain):
+            yield {parameter.name: value}
+    for a, b in combinations(parameters, 2):
+        for value_a, value_b in product(every(a.domain, 40), every(b.domain, 40)):
+            yield {a.name: value_a, b.name: value_b}

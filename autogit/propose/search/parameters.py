@@ -1,0 +1,139 @@
+"""The declared parameters as they stand in the code, and the edit that sets them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autogit.config.space import Domain, Space
+from autogit.propose.search.places import Place, places, written
+from autogit.records import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the space with its present value and every literal that holds it."""
+
+    name: str
+    domain: Domain
+    value: Value | None
+    places: tuple[Place, ...]
+    """More than one where the same value is given twice on the same level (two scripts with one constant)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What of a space is in the code."""
+
+    parameters: Mapping[str, Parameter]
+    context: Mapping[str, Value]
+    """Present values of all parameters and of what else the constraints name."""
+    problems: tuple[str, ...]
+    """A sentence for each parameter that cannot be searched: not found, or ambiguous."""
+
+    def allowed(self, space: Space, values: Mapping[str, Value]) -> bool:
+        """Whether the constraints hold once `values` are set."""
+        merged = {**self.context, **values}
+        # A constraint cannot spell `optimizer.lr`, so it says `lr`.
+        return space.allows({**{name.rpartition(".")[2]: value for name, value in merged.items()}, **merged})
+
+
+def find(space: Space, files: Mapping[str, str], command: str = "") -> Found:
+    """Looks up every parameter of `space` in `files` (path -> text).
+
+    Of several places that answer to a name, those in a file that the training `command` names go first (the last
+    named, since it overrides), then the kind of place decides. Equal values on one level are one parameter;
+    different ones are ambiguous, until `file` in the configuration or a dotted name tells them apart.
+    """
+    everywhere = [place for path, text in files.items() for place in places(path, text)]
+    rank = {path: _rank(path, command) for path in files}
+    parameters, problems = {}, []
+    for name, domain in space.parameters.items():
+        where = [p for p in everywhere if p.answers_to(name) and (not domain.file or p.path == domain.file)]
+        best = _first(where, rank)
+        if not best:
+            place = f"in {domain.file}" if domain.file else "in the editable files"
+            problems.append(f"parameter {name} is not found {place}; it is left alone")
+        elif len({repr(place.value) for place in best}) > 1:
+            listed = ", ".join(f"{place} ({place.value})" for place in best[:4])
+            problems.append(
+                f"parameter {name} has several values: {listed}; it is left alone "
+                f'(say which one: {name} = {{ ..., file = "{best[0].path}" }} or a dotted name)'
+            )
+        else:
+            parameters[name] = Parameter(name, domain, best[0].value, tuple(best))
+    context = {name: p.value for name, p in parameters.items() if p.value is not None}
+    for name in _constrained(space) - {n.rpartition(".")[2] for n in parameters}:
+        best = _first([p for p in everywhere if p.answers_to(name)], rank)
+        if best and best[0].value is not None and len({repr(place.value) for place in best}) == 1:
+            context[name] = best[0].value
+    return Found(parameters, context, tuple(problems))
+
+
+def edited(found: Found, files: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str] | None:
+    """The files that change when `values` are set, with their new text; None where a value cannot be written."""
+    by_path: dict[str, dict[Place, Value]] = {}
+    for name, value in values.items():
+        for place in found.parameters[name].places:
+            by_path.setdefault(place.path, {})[place] = value
+    result = {}
+    for path, edits in by_path.items():
+        text = written(files[path], edits)
+        if text is None:
+            return None
+        result[path] = text
+    return result
+
+
+def fitting(value: Value, present: Value | None) -> Value:
+    """`value` as the code spells its kind: 1 is written 1.0 where a float stands, True stays True."""
+    if isinstance(present, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def same(a: Value | None, b: Value | None) -> bool:
+    """Whether two values mean the same: 1 and 1.0 do, True and 1 do not, 0.1 + 0.2 and 0.3 do."""
+    return normal(a) == normal(b)
+
+
+def normal(value: Value | None) -> object:
+    """A hashable form of a value that is equal for values that mean the same."""
+    if isinstance(value, tuple):
+        return tuple(normal(item) for item in value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(f"{value:.12g}")
+    return (type(value).__name__, value)
+
+
+def _first(where: list[Place], rank: Mapping[str, int]) -> list[Place]:
+    """The places of the highest standing, each span once."""
+    if not where:
+        return []
+    top = min((rank[p.path], p.kind) for p in where)
+    return list({(p.path, p.start): p for p in where if (rank[p.path], p.kind) == top}.values())
+
+
+def _rank(path: str, command: str) -> int:
+    """Lower for a file that the command names: `python train.py`, `-m package.train`, `--config base.yaml`."""
+    spellings = (path, path.removesuffix(".py").replace("/", "."))
+    names = [re.escape(part) for spelling in spellings for part in _tails(spelling)]
+    hits = list(re.finditer(rf"(?<![\w./-])(?:\./)?(?:{'|'.join(names)})(?![\w./-])", command))
+    return -hits[-1].start() - 1 if hits else 0
+
+
+def _tails(path: str) -> list[str]:
+    """The path and what is left of it seen from its inner folders: the command may start in one of them."""
+    parts = path.split("/")
+    return ["/".join(parts[i:]) for i in range(len(parts))]
+
+
+def _constrained(space: Space) -> set[str]:
+    return {
+        node.id
+        for expression in space.constraints
+        for node in ast.walk(ast.parse(expression, mode="eval"))
+        if isinstance(node, ast.Name)
+    }

@@ -1,0 +1,1 @@
+"""The life of one trial, from its proposal to its record."""

@@ -1,0 +1,147 @@
+"""How a trial is run: configured commands with their placeholders filled in, as jobs for the executor."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autogit.config.model import FILENAME, Config
+from autogit.errors import ConfigError, WorkspaceError
+from autogit.protocols import Job
+
+SHOWN_VARIABLES = ("OMP_NUM_THREADS",)
+"""Those that change a result on the CPU: a line to paste has to set them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Makes the jobs of one lab."""
+
+    config: Config
+    root: Path
+    """The top of the person's own checkout: ignored data is taken from there."""
+    prefix: str = ""
+    """Where the commands start, relative to a checkout's top."""
+    seconds: float | None = None
+    """Wall time of a run, where the budget is time."""
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """Where the data that git ignores really is. Raises WorkspaceError where it is not."""
+        sources = []
+        for path in self.config.train.data:
+            source = (self.root / self.prefix / path).resolve()
+            if not source.exists():
+                raise WorkspaceError(f"train.data names {path}, but {source} does not exist; make it first")
+            sources.append(source)
+        return tuple(sources)
+
+    def train(
+        self,
+        checkout: Path,
+        out: Path,
+        seed: int,
+        steps: int | None,
+        variables: Mapping[str, str],
+        timeout: float | None,
+        masked: tuple[Path, ...] = (),
+        timed: bool = True,
+    ) -> Job:
+        """The training job of one run; `timeout` in seconds. It finds the paths of `masked` empty.
+
+        `timed`: whether its time ends it, where time is the budget.
+        """
+        # A script that is told its time keeps it; the supervisor comes after it.
+        own = "{seconds}" in self.config.train.command
+        seconds = self.seconds if timed else None
+        seconds = seconds + self.config.budget.grace if seconds and own else seconds
+        return Job(
+            command=self._fill(self.config.train.command, seed, steps, out, variables),
+            checkout=checkout,
+            folder=checkout / self.prefix,
+            out=out,
+            variables=variables,
+            protected=self._protected(checkout),
+            data=self._data(checkout),
+            masked=masked,
+            seconds=seconds,
+            timeout=None if seconds else timeout,
+            grace=self.config.budget.grace,
+        )
+
+    def aside(
+        self,
+        command: str,
+        checkout: Path,
+        out: Path,
+        seed: int,
+        variables: Mapping[str, str],
+        steps: int | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """A protected command beside training: evaluator, budget or held-out paths. It cannot write to `out`."""
+        return Job(
+            command=self._fill(command, seed, steps, out, variables),
+            checkout=checkout,
+            folder=checkout / self.prefix,
+            out=out,
+            variables=variables,
+            data=self._data(checkout),
+            timeout=timeout or self.config.evaluate.timeout,
+            out_read_only=True,
+        )
+
+    def line(self, ref: str, seed: int, steps: int | None, variables: Mapping[str, str]) -> str:
+        """One line to paste in a checkout of the trial `ref` that gives the run's number again."""
+        out = Path("/tmp") / re.sub(r"\W+", "-", f"autogit-{ref}-{seed}")
+        settings = "".join(f"{name}={variables[name]} " for name in SHOWN_VARIABLES if name in variables)
+        commands = [c for c in (self.config.train.command, self.config.evaluate.command) if c]
+        parts = [settings + self._fill(command, seed, steps, out, variables, python="python") for command in commands]
+        if any("{out}" in command for command in commands):
+            parts.insert(0, f"mkdir -p {out}")
+        if self.prefix:
+            parts.insert(0, f"cd {shlex.quote(self.prefix)}")
+        return " && ".join(parts)
+
+    def _fill(
+        self,
+        command: str,
+        seed: int,
+        steps: int | None,
+        out: Path,
+        variables: Mapping[str, str],
+        python: str = sys.executable,
+    ) -> str:
+        values: dict[str, object] = {
+            "seed": seed,
+            "out": shlex.quote(str(out)),
+            "python": shlex.quote(python),
+            # Without any it is one process on the CPU: `torchrun --nproc-per-node 0` is none.
+            "gpus": max(1, len([gpu for gpu in variables.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu.strip()])),
+            "steps": steps,
+            "seconds": None if self.seconds is None else f"{self.seconds:g}",
+            "flops": None if self.config.budget.flops is None else f"{self.config.budget.flops:g}",
+        }
+        for name, value in values.items():
+            if value is None and f"{{{name}}}" in command.replace("{{", ""):
+                raise ConfigError(f"{FILENAME}: {command!r} uses {{{name}}}, but [budget] sets no {name}: add it there")
+        return command.format(**values)
+
+    def _protected(self, checkout: Path) -> tuple[Path, ...]:
+        """Protected files and folders of a checkout; a folder stands for what is in it."""
+        found = {p for pattern in self.config.train.protected for p in (checkout / self.prefix).glob(pattern)}
+        found |= set(checkout.glob(FILENAME)) | set((checkout / self.prefix).glob(FILENAME))
+        return tuple(sorted(p for p in found if not any(parent in found for parent in p.parents)))
+
+    def _data(self, checkout: Path) -> tuple[Path, ...]:
+        """Links ignored data into a checkout, at the same place, and names where it really is."""
+        for path, source in zip(self.config.train.data, self.data, strict=True):
+            place = checkout / self.prefix / path
+            if not place.exists() and not place.is_symlink():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(source)
+        return self.data
