@@ -13,7 +13,7 @@ from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
 from autogit.evaluate.stopping import Stops
-from autogit.events import Event, Observer
+from autogit.events import Event, Notice, Observer
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
 from autogit.ledger import GitLedger
@@ -62,7 +62,7 @@ class Wiring:
         untrusted = weak and models and not config.sandbox.trust_models
         if untrusted:
             config = replace(config, llm=(), agent=Agent())
-        proposer = portfolio(config, cancel)
+        proposer = portfolio(config, cancel, lambda text: observer(Notice(text)))
         proposer.notices.say(*([WEAK] if weak else []), *([UNTRUSTED] if untrusted else []))
         measurement = Measurement(config, self.ledger, executor, evaluator, self._recipe(config), observer, cancel)
         rooms = Rooms(

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from autogit.config.model import Config
     from autogit.propose.portfolio import Portfolio
     from autogit.protocols import Proposer
 
 
-def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
-    """All proposers that the configuration allows, as one; `cancel` gives up a model call that is being waited for.
+def portfolio(
+    config: Config, cancel: threading.Event | None = None, tell: Callable[[str], None] | None = None
+) -> Portfolio:
+    """All proposers that the configuration allows, as one; `cancel` gives up a model call that is being waited for,
+    `tell` hears while one is tried again.
 
     What there is to tell the person beside the proposals is in its `notices`.
     """
@@ -32,7 +36,7 @@ def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfoli
         RevisitProposer(), BranchProposer(), BundleProposer(),
     ]  # fmt: skip
     if config.llm or config.agent.command:
-        from autogit.propose.models.llm import llm_proposers
+        from autogit.propose.models.llm import model_proposers
 
-        proposers += llm_proposers(config, cancel, parameter_importance)
+        proposers += model_proposers(config, cancel, parameter_importance, tell=tell)
     return Portfolio(proposers)

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from propose.llm_bench import TRAIN, LlmBench
+from propose.models.bench import TRAIN, LlmBench
 
 from autogit.config.model import Agent
 from autogit.errors import Interrupted, ProposerError
-from autogit.propose.models.agent import AgentProposer
-from autogit.propose.models.agent_usage import usage
-from autogit.propose.models.purse import Purse
+from autogit.propose.models.agent import AgentProposer, usage
+from autogit.propose.models.client import CostLimit
 from autogit.records import Idea, Proposal, Verdict
 
 EDIT = "sed -i 's/width = 64/width = 96/' train.py"
@@ -25,7 +24,7 @@ SAY = f"printf '{WORDS}' > AUTOGIT_PROPOSAL.md"
 def agent(
     command: str, limit: float | None = None, cancel: threading.Event | None = None, **changes: float
 ) -> AgentProposer:
-    return AgentProposer(Agent(command, **changes), Purse(limit), cancel or threading.Event())  # type: ignore[arg-type]
+    return AgentProposer(Agent(command, **changes), CostLimit(limit), cancel or threading.Event())  # type: ignore[arg-type]
 
 
 def bench() -> LlmBench:
