@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+LEFT_OUT = re.compile(r"\[\.\.\. (?:[0-9]+ lines, )?[0-9]+ bytes left out \.\.\.\]")
+"""A line in the place of output that was not kept, or not read."""
+
+
+def left_out(size: int, lines: int = 0) -> str:
+    """`[... 3 lines, 120 bytes left out ...]`, which `LEFT_OUT` knows again."""
+    return f"[... {f'{lines} lines, ' if lines else ''}{size} bytes left out ...]"
+
 
 def number(value: float | None) -> str:
     """A measurement for people: about six figures, "-" where there is none."""
