@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from propose.models.bench import TRAIN, LlmBench
+from propose.models.bench import LlmBench
 
 from autogit.config.model import Agent
 from autogit.errors import Interrupted, ProposerError
@@ -53,7 +53,7 @@ def test_it_gets_the_briefing_as_a_file_and_as_a_path() -> None:
     lab.told.words = "Make it wide."
     lab.told.queue = (Idea("aaaa0000", "Try 96", "1"),)
     proposal = propose(f"{EDIT}; cmp {{briefing}} AUTOGIT_BRIEFING.md && cat {{briefing}}", lab)
-    assert "Make it wide." in proposal.raw and "Try 96" in proposal.raw and TRAIN in proposal.raw
+    assert "Make it wide." in proposal.raw and "Try 96" in proposal.raw and "editable files: train.py" in proposal.raw
     assert proposal.idea == "aaaa0000"
 
 
