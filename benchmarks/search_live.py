@@ -43,7 +43,7 @@ from autogit.propose.search.parameters import edited, find, same
 from autogit.protocols import Ending, Execution, Job, Monitor
 from autogit.records import Scalar, Value
 from autogit.setup.templates import copy_template
-from autogit.trial.jobs import Recipe
+from autogit.trial.jobs import JobMaker
 from autogit.wiring import Wiring
 
 FRESH = range(90_001, 90_006)
@@ -211,7 +211,7 @@ def autogit(rule: str, budget: float, repetition: int) -> tuple[Files, float]:
         trace = Trace()
         with ledger.lock():
             research(
-                config, ledger, Forks(budget), wiring.land, Recipe(config, folder), portfolio(config), repetition,
+                config, ledger, Forks(budget), wiring.land, JobMaker(config, folder), portfolio(config), repetition,
                 trace, ledger.main, wiring.history,
             )  # fmt: skip
         print("\n".join(f"  {line[:170]}" for line in trace.log), file=sys.stderr, flush=True)

@@ -16,9 +16,9 @@ from toy import branches, make_toy
 from autogit import Lab, wiring
 from autogit.config.model import Config
 from autogit.events import Closed, Event, Opened
+from autogit.history import spending
 from autogit.protocols import Context, Proposer
 from autogit.records import Proposal, Record, Verdict
-from autogit.spending import spending
 
 QUICK = '[accept]\nrule = "greedy"\nseeds = 1\n'
 WIDER = "--- a/train.py\n+++ b/train.py\n@@\n-width = 8\n+width = 32\n"

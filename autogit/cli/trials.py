@@ -117,9 +117,9 @@ def trends(context: click.Context, as_json: bool) -> None:
     if importance:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importance.items() if share >= 0.01)
         click.echo(f"\nwhat made parameter trials good: {shares}")
-    if pruning.stopped or pruning.audited:
+    if pruning.stopped or pruning.spared:
         click.echo(
-            f"\nstopped early: {pruning.stopped}; let finish to audit that: {pruning.audited}, "
+            f"\nstopped early: {pruning.stopped}; let finish to audit that: {pruning.spared}, "
             f"of which {pruning.won} would have won"
         )
     for words in luck(lab):
@@ -162,7 +162,7 @@ def _step(record: Record) -> str:
 
 
 def _show(lab: Lab, record: Record) -> None:
-    from autogit.trial.audit import told
+    from autogit.trial.audit import describe
 
     trial = record.trial
     click.secho(f"{trial.ref}  {trial.title}", bold=True)
@@ -170,7 +170,7 @@ def _show(lab: Lab, record: Record) -> None:
         "verdict": f"{record.verdict}: {record.reason}",
         "metrics": ", ".join(f"{name} {number(value)}" for name, value in record.metrics.items()),
         "over the baseline": "" if trial.is_baseline else percent(lab.improvement(record)),
-        "audit": told(record, lab.history),
+        "audit": describe(record, lab.history),
         "proposed by": f"{trial.proposer}, {trial.operator}",
         "why": trial.rationale,
         "expected": trial.expected,
