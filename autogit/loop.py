@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
-from autogit.events import Closed, Ended, Notice, Started, Stopping
+from autogit.events import Closed, Ended, Notice, Opened, Started, Stopping
 from autogit.protocols import Judgement, More
 from autogit.records import Proposal, Record, Verdict
 from autogit.trial.audit import Auditor
@@ -89,8 +89,8 @@ class Loop:
 
     def step(self, slot: int = 0, given: Proposal | Candidate | None = None) -> Record:
         """One trial, of the given proposal or the next one: propose, commit, train and evaluate, decide, record."""
-        trial = self._queue.commit(self._queue.propose(given), slot)
-        self._prepare_next(given)
+        trial = self._queue.commit(self._queue.propose(given))
+        self._begin(trial, slot, given)
         while isinstance(decision := self._judge.decide(trial, slot), More):
             self._judge.train_and_evaluate(trial, decision, slot)
         return self._record(trial, decision, slot)
@@ -117,6 +117,16 @@ class Loop:
             self._session.cancel.set()
 
     # ---- one trial
+
+    def _begin(self, opened: OpenTrial, slot: int, given: Proposal | Candidate | None) -> None:
+        """Tells that a trial begins, and has the next proposal made meanwhile, unless this trial is the last."""
+        self._pass_on_notices()
+        with self._session.lock:
+            trials = self._limits.trials
+            goes_on = not self._stop_reason and (trials is None or self._begun + self._queue.ahead < trials)
+        if given is None and goes_on:
+            self._queue.prepare()
+        self._session.observer(Opened(opened.trial, slot))
 
     def _record(self, opened: OpenTrial, judgement: Judgement, slot: int) -> Record:
         trial, session, log = opened.trial, self._session, "\n".join(opened.logs)
@@ -206,7 +216,7 @@ class Loop:
         """Returns whether a limit is reached; if not, one more trial counts as begun."""
         with self._session.lock:
             limits, history, incumbent = self._limits, self._session.history, self._session.incumbent()
-            target, value = history.metric.target, incumbent and history.value(incumbent)
+            target, value = self._session.config.metric.target, incumbent and history.value(incumbent)
             hours = (time.monotonic() - self._since) / 3600
             tried = [record for record in reversed(self._closed) if not record.trial.is_null]
             fruitless = next((i for i, record in enumerate(tried) if record.accepted), len(tried))
@@ -220,15 +230,6 @@ class Loop:
                 self.stop(f"patience: {fruitless} trials in a row without an improvement")
             self._begun += not self._stop_reason
             return bool(self._stop_reason)
-
-    def _prepare_next(self, given: Proposal | Candidate | None) -> None:
-        """Begins with the proposal after this one, unless this trial is the last as far as is known now."""
-        self._pass_on_notices()
-        with self._session.lock:
-            trials = self._limits.trials
-            goes_on = not self._stop_reason and (trials is None or self._begun + self._queue.ahead < trials)
-        if given is None and goes_on:
-            self._queue.prepare()
 
     def _pass_on_notices(self) -> None:
         for text in self._notices():

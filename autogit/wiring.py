@@ -24,7 +24,7 @@ from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.loop import Loop
 from autogit.patch import Policy, land, without_effect
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
 from autogit.trial.audit import Auditor
 from autogit.trial.jobs import JobMaker
@@ -107,7 +107,7 @@ class Wiring:
         untrusted = unprotected and models and not config.sandbox.trust_models
         if untrusted:
             config = replace(config, llm=(), agent=Agent())
-        proposer = portfolio(config, cancel)
+        proposer = build_portfolio(config, cancel)
         proposer.notices.say(*([UNPROTECTED] if unprotected else []), *([UNTRUSTED] if untrusted else []))
         return Services(
             config=config,

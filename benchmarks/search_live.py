@@ -35,7 +35,7 @@ from autogit.errors import Interrupted
 from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.patch import Policy
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.propose.patterns import catalogue
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.domains import draw
@@ -211,7 +211,7 @@ def autogit(rule: str, budget: float, repetition: int) -> tuple[Files, float]:
         trace = Trace()
         with ledger.lock():
             research(
-                config, ledger, Forks(budget), wiring.land, JobMaker(config, folder), portfolio(config), repetition,
+                config, ledger, Forks(budget), wiring.land, JobMaker(config, folder), build_portfolio(config), repetition,
                 trace, ledger.main, wiring.history,
             )  # fmt: skip
         print("\n".join(f"  {line[:170]}" for line in trace.log), file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.stopping import Stops
 from autogit.events import Closed, Event
 from autogit.history import History
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.propose.portfolio import Portfolio
 from autogit.propose.search.hyperparameters import HyperparameterProposer
 from autogit.protocols import Context, Executor, Ledger, Proposer
@@ -38,7 +38,7 @@ class Uniform(Portfolio):
 def autogit(
     task: Task,
     change: Callable[[Config], Config] = lambda config: config,
-    proposers: Callable[[Config], Portfolio] = portfolio,
+    proposers: Callable[[Config], Portfolio] = build_portfolio,
 ) -> Trace:
     """The loop itself: its proposers, portfolio, race and pruning, over the table."""
     config = change(settings(task))
@@ -127,7 +127,7 @@ def _alone(config: Config) -> Portfolio:
 
 
 def _uniform(config: Config) -> Portfolio:
-    return Uniform(portfolio(config)._proposers)
+    return Uniform(build_portfolio(config)._proposers)
 
 
 def _greedily(config: Config) -> Config:

@@ -20,7 +20,6 @@ import numpy as np
 
 from autogit.diff import grown_by
 from autogit.errors import Interrupted, PatchError
-from autogit.events import Opened
 from autogit.history import History
 from autogit.protocols import Context, Landed, Proposer
 from autogit.records import BASELINE, NULL, Curve, Proposal, Record, Run, Trial, Verdict
@@ -136,8 +135,8 @@ class TrialQueue:
             title = "Baseline" if self._history.baseline is None else "Baseline after a person's commit"
             return self._landed(Proposal(base=main, diff="", title=title, proposer=BASELINE, operator=BASELINE))
 
-    def commit(self, candidate: Candidate, slot: int) -> OpenTrial:
-        """Commits a candidate as `exp/N`, to be run in `slot`. One that cannot land keeps its reason and never runs."""
+    def commit(self, candidate: Candidate) -> OpenTrial:
+        """Commits a candidate as `exp/N`. One that cannot land keeps its reason and never runs."""
         proposal, trial = candidate.proposal, candidate.trial
         if trial is not None:
             opened = OpenTrial(trial, 0 if trial.is_baseline else self._ledger.lines(trial))
@@ -149,7 +148,6 @@ class TrialQueue:
             opened = OpenTrial(trial, grown_by(candidate.landed.diff), proposal.refused)
             if proposal.refused:
                 opened.logs.append(proposal.raw or proposal.diff)
-        self._session.observer(Opened(trial, slot))
         return opened
 
     def closed(self, trial: Trial) -> None:
