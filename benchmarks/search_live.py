@@ -211,8 +211,8 @@ def autogit(rule: str, budget: float, repetition: int) -> tuple[Files, float]:
         trace = Trace()
         with ledger.lock():
             research(
-                config, ledger, Forks(budget), wiring.land, JobMaker(config, folder), build_portfolio(config), repetition,
-                trace, ledger.main, wiring.history,
+                config, ledger, Forks(budget), wiring.land, JobMaker(config, folder), build_portfolio(config),
+                repetition, trace, ledger.main, wiring.history,
             )  # fmt: skip
         print("\n".join(f"  {line[:170]}" for line in trace.log), file=sys.stderr, flush=True)
         best = wiring.history.best()

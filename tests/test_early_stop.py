@@ -51,7 +51,7 @@ def test_what_cannot_win_is_stopped_and_one_in_ten_is_audited(tmp_path: Path) ->
     runner = CliRunner()
     told = json.loads(runner.invoke(cli, ["-C", str(folder), "trends", "--json"]).output)["pruning"]
     assert told == {"stopped": len(pruned), "spared": 1, "won": 0}
-    line = f"stopped early: {len(pruned)}; let finish to audit that: 1, of which 0 would have won"
+    line = f"stopped early: {len(pruned)}; spared to check that: 1, of which 0 would have won"
     assert line in runner.invoke(cli, ["-C", str(folder), "trends"]).output
 
 
