@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
     from autogit.config.model import Config
     from autogit.propose.portfolio import Portfolio
     from autogit.protocols import Proposer
 
 
-def portfolio(
-    config: Config, cancel: threading.Event | None = None, tell: Callable[[str], None] | None = None
-) -> Portfolio:
-    """All proposers that the configuration allows, as one; `cancel` gives up a model call that is being waited for,
-    `tell` hears while one is tried again.
+def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
+    """All proposers that the configuration allows, as one; `cancel` gives up a model call that is being waited for.
 
     What there is to tell the person beside the proposals is in its `notices`.
     """
@@ -38,5 +34,5 @@ def portfolio(
     if config.llm or config.agent.command:
         from autogit.propose.models.llm import model_proposers
 
-        proposers += model_proposers(config, cancel, parameter_importance, tell=tell)
+        proposers += model_proposers(config, cancel, parameter_importance)
     return Portfolio(proposers)

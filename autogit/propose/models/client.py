@@ -132,15 +132,12 @@ class Client:
         cost: CostLimit,
         cancel: threading.Event,
         patience: Patience | None = None,
-        tell: Callable[[str], None] | None = None,
     ) -> None:
-        """`tell` hears, while a call is tried again, which try it is and why."""
         self._model = model
         self._key = key
         self._cost = cost
         self._cancel = cancel
         self._patience = patience or Patience()
-        self._tell = tell or (lambda text: None)
         self._openai: OpenAI | None = None
         self._owed = Usage()
 
@@ -149,9 +146,9 @@ class Client:
         owed, self._owed = self._owed, Usage()
         return owed
 
-    def complete(self, messages: Sequence[Message]) -> Reply:
+    def complete(self, messages: Sequence[Message], tell: Callable[[str], None] = lambda text: None) -> Reply:
         """Returns the model's next words. Tries again if the failure may pass; its usage counts all tries, and calls
-        before that gave none.
+        before that gave none. `tell` hears which try follows, of how many, why, and for how long it has lasted.
 
         Raises ProposerError if trying again cannot help or has not, Interrupted if the loop ended.
         """
@@ -173,7 +170,7 @@ class Client:
                 raise ProposerError(problem.reason + (f" ({failed} tries)" if failed > 1 else ""))
             delay = self._patience.delay(failed) if problem.wait is None else problem.wait
             since = time.monotonic() - begun
-            self._tell(f"{problem.reason}; try {failed + 1} of {tries} in {delay:.3g} s ({since:.0f} s so far)")
+            tell(f"{problem.reason}; try {failed + 1} of {tries} in {delay:.3g} s ({since:.0f} s so far)")
             if self._cancel.wait(delay):
                 raise Interrupted("stopped while a model was waited for")
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -21,8 +21,6 @@ from autogit.records import Idea, Proposal, Record, Usage
 
 Importance = Callable[[Context], Mapping[str, float]]
 """What a hyperparameter search has found out: parameter -> share of the effect that it explains."""
-Tell = Callable[[str], None]
-"""Says something to the person while a call is waited for."""
 
 
 def model_proposers(
@@ -30,11 +28,10 @@ def model_proposers(
     cancel: threading.Event | None = None,
     importance: Importance | None = None,
     patience: Patience | None = None,
-    tell: Tell | None = None,
 ) -> list[Proposer]:
     """Returns the models and the agent that the configuration names, which share one limit of cost.
 
-    `cancel` gives up a call that is being waited for; `tell` hears while one is tried again.
+    `cancel` gives up a call that is being waited for.
     """
     cancel = cancel or threading.Event()
     cost = CostLimit(config.limits.cost)
@@ -43,7 +40,7 @@ def model_proposers(
     for place, (model, name) in enumerate(zip(config.llm, names, strict=True)):
         # The same model on two servers, or twice with other settings.
         unique = name if names.count(name) == 1 else f"{name}#{names[: place + 1].count(name)}"
-        proposers.append(LlmProposer(model, cost, cancel, importance, patience, unique, tell))
+        proposers.append(LlmProposer(model, cost, cancel, importance, patience, unique))
     if config.agent.command:
         from autogit.propose.models.agent import AgentProposer
 
@@ -62,7 +59,6 @@ class LlmProposer:
         importance: Importance | None = None,
         patience: Patience | None = None,
         name: str = "",
-        tell: Tell | None = None,
     ) -> None:
         self.name = name or f"llm:{model.model}"
         self._model = model
@@ -70,7 +66,6 @@ class LlmProposer:
         self._cancel = cancel
         self._patience = patience
         self._importance = importance
-        self._tell = tell
         self._repeats = Repeats()
         self._client: Client | None = None
 
@@ -85,7 +80,7 @@ class LlmProposer:
         talk.messages.append(Message(self._prompt(context, talk, ideas), True))
         while len(talk.problems) <= self._model.repairs:
             try:
-                reply = client.complete(talk.messages)
+                reply = client.complete(talk.messages, context.tell)
             except ProposerError as error:
                 if not talk.replies:
                     raise
@@ -170,7 +165,7 @@ class LlmProposer:
                 f"{self._model.model}: ${variable} is not set: put the key there, name another variable in "
                 'llm.api_key_env, or set it to "" for a server that wants no key'
             )
-        self._client = Client(self._model, key, self._cost, self._cancel, self._patience, self._tell)
+        self._client = Client(self._model, key, self._cost, self._cancel, self._patience)
         return self._client
 
 

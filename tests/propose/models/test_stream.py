@@ -31,10 +31,10 @@ def outcome(quirk: Raw) -> str:
     """What becomes of a response, by a call over HTTP; the second try is answered well."""
     told: list[str] = []
     with LlmServer([quirk, Say(ANSWER, usage=(1, 1))]) as server:
-        client = Client(model(server.url), "", CostLimit(None), threading.Event(), TWICE, told.append)
+        client = Client(model(server.url), "", CostLimit(None), threading.Event(), TWICE)
         host = f"127.0.0.1:{server.url.split(':')[2].split('/')[0]}"
         try:
-            reply = client.complete([Message("hello", True)])
+            reply = client.complete([Message("hello", True)], told.append)
         except ProposerError as error:
             return f"left out: {error}".replace(host, "SERVER")
     if told:
