@@ -79,7 +79,7 @@ class History:
         else:
             self._position[record.id] = len(self._records)
             self._records.append(record)
-        if record.accepted:
+        if record.accepted or record.kept:
             before = self._accepted_at.get(record.trial.commit, record.id)
             if self._position[before] <= self._position[record.id]:
                 self._accepted_at[record.trial.commit] = record.id
@@ -106,9 +106,9 @@ class History:
         return None if self._first_baseline is None else self[self._first_baseline]
 
     def at(self, commit: str) -> Record | None:
-        """The latest accepted trial of `commit`: the incumbent, if `commit` is the tip of `main`."""
+        """The latest accepted or kept trial of `commit`: the incumbent, if proposals are made on `commit`."""
         record = self[self._accepted_at[commit]] if commit in self._accepted_at else None
-        return record if record is not None and record.accepted else None
+        return record if record is not None and (record.accepted or record.kept) else None
 
     def on(self, base: str) -> list[Record]:
         """The trials that were made on `base`."""
@@ -121,10 +121,10 @@ class History:
 
     @property
     def since_accepted(self) -> int:
-        """How many trials in a row have ended without an accepted one."""
+        """How many trials in a row have ended without an accepted or kept one."""
         count = 0
         for record in reversed(self._records):
-            if record.accepted:
+            if record.accepted or record.kept:
                 break
             count += 1
         return count

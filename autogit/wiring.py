@@ -142,7 +142,7 @@ class Wiring:
 
     def context(self) -> Context:
         """Returns what a proposer may know now."""
-        base = self.ledger.main()
+        base = self.ledger.tip()
         return Context(
             base=base,
             files=self.ledger.files(base),

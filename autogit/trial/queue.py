@@ -202,10 +202,10 @@ class TrialQueue:
                 known, ahead = self._ahead.popleft()
             while not wait([ahead], _POLL_SECONDS).done:
                 self._raise_if_ending()
-            candidate, main = ahead.result(), self._ledger.main()
+            candidate, tip = ahead.result(), self._ledger.tip()
             if candidate is None:
                 self._await_change(known)
-            elif candidate.proposal.base == main:
+            elif candidate.proposal.base == tip:
                 return candidate
             else:
                 self._waiting.remove(candidate.proposal)
@@ -219,7 +219,7 @@ class TrialQueue:
     def _await_change(self, known: _Known) -> None:
         """Waits until more is known: what other slots run may bring another main, or a change to try again."""
         with self._change:
-            while not self._ahead and known.base == self._ledger.main() and len(known.history) == len(self._history):
+            while not self._ahead and known.base == self._ledger.tip() and len(known.history) == len(self._history):
                 if not self._pending:
                     raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
                 self._change.wait(_POLL_SECONDS)
@@ -229,7 +229,7 @@ class TrialQueue:
 
     def _known(self) -> _Known:
         with self._lock:
-            return _Known(self._ledger.main(), self._history.snapshot(), self._pending)
+            return _Known(self._ledger.tip(), self._history.snapshot(), self._pending)
 
     @property
     def _pending(self) -> tuple[Proposal, ...]:
@@ -305,10 +305,10 @@ class TrialQueue:
             return None if record is None else self._landed(self._again(record))
 
     def _again(self, record: Record) -> Proposal:
-        trial, main = record.trial, self._ledger.main()
-        diff = self._ledger.transplant([trial.id], main)
+        trial, tip = record.trial, self._ledger.tip()
+        diff = self._ledger.transplant([trial.id], tip)
         return Proposal(
-            base=main,
+            base=tip,
             diff=diff or self._ledger.diff(trial.id),
             title=trial.title,
             rationale=trial.rationale,
