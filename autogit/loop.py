@@ -22,6 +22,7 @@ from autogit.trial.agenda import Agenda, Work
 from autogit.trial.audit import Auditing
 from autogit.trial.judge import Judging, Rooms
 from autogit.trial.proposals import NothingToPropose, Proposals
+from autogit.trial.smoke import MAX_DEATHS_IN_A_ROW, death
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
@@ -60,6 +61,7 @@ class Loop:
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
+        self._deaths = 0
         self._stopping = ""
         self._since = time.monotonic()
 
@@ -100,11 +102,14 @@ class Loop:
 
     def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
         """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
-        work = self._agenda.open(proposal) if proposal else self._agenda.next()
-        self._tell_words()
-        if proposal is None and self._goes_on():
-            self._proposals.prepare()
-        return self._try(work, slot)
+        record = None
+        while record is None:
+            work = self._agenda.open(proposal) if proposal else self._agenda.next()
+            self._tell_words()
+            if proposal is None and self._goes_on():
+                self._proposals.prepare()
+            record = self._try(work, slot)
+        return record
 
     def measure_main(self, slot: int = 0) -> None:
         """Measures the tip of `main` where nobody has: at the start, and after a person's own commit."""
@@ -178,12 +183,30 @@ class Loop:
             trials = self._limits.trials
             return not self._stopping and (trials is None or self._begun + self._proposals.ahead < trials)
 
-    def _try(self, work: Work, slot: int) -> Record:
+    def _try(self, work: Work, slot: int) -> Record | None:
+        """Runs a trial to its record; None if it died in its first step and was taken back."""
         self._observer(Opened(work.trial, slot))
         judgement = self._judging.judge(work, slot)
+        died = death(work.trial, work.runs)
+        with self._turn:
+            self._deaths = self._deaths + 1 if died else 0
+        if died and self._deaths <= MAX_DEATHS_IN_A_ROW:
+            self._take_back(work, died)
+            self._suspect_environment(None, slot)
+            if self._stopping:
+                raise Interrupted(self._stopping)
+            return None
         record = self._close(work, judgement, slot)
         self._suspect_environment(record, slot)
         return record
+
+    def _take_back(self, work: Work, reason: str) -> None:
+        """Gives the number of a trial that died in its first step back; the change is not made again on this base."""
+        trial = work.trial
+        with self._turn:
+            self._rooms.ledger.discard(trial)
+            self._proposals.died(trial, reason)
+        self._observer(Notice(f"{trial.title} ({trial.operator}) dies in its first step, so it is no trial: {reason}"))
 
     def _close(self, work: Work, judgement: Judgement, slot: int) -> Record:
         trial, rooms, log = work.trial, self._rooms, "\n".join(work.logs)
@@ -234,10 +257,11 @@ class Loop:
             with self._turn:
                 self._rooms.history.add(ledger.note_check(tip.id, {"certified": True, "reason": judgement.reason}))
 
-    def _suspect_environment(self, record: Record, slot: int) -> None:
-        """After crashes in a row: is it the proposals, or is it the machine?"""
+    def _suspect_environment(self, record: Record | None, slot: int) -> None:
+        """After crashes in a row: is it the proposals, or is it the machine? No record: it died in its first step."""
         with self._turn:
-            self._crashed = [*self._crashed, record.id] if record.verdict is Verdict.CRASHED else []
+            crashed = record is None or record.verdict is Verdict.CRASHED
+            self._crashed = [*self._crashed, record.id if record else ""] if crashed else []
             incumbent = self._rooms.history.at(self._rooms.ledger.main())
             if len(self._crashed) < CRASHES_IN_A_ROW or incumbent is None:
                 return
@@ -247,11 +271,13 @@ class Loop:
         measured = self._judging.run(incumbent.trial, incumbent.runs[0].seed, slot)
         if measured.run.status.counts:
             return
+        suspects = [trial for trial in suspects if trial]
         with self._turn:
             self._rooms.ledger.reopen(suspects)
         names = ", ".join(f"exp/{trial}" for trial in suspects)
+        again = f"{names} are open again and run when the next loop starts. " if suspects else ""
         raise BrokenEnvironmentError(
             f"the environment is broken: {ref}, the incumbent, fails too now ({measured.run.reason}). "
-            f"{names} are open again and run when the next loop starts. Look with: autogit doctor",
+            f"{again}Look with: autogit doctor",
             measured.log,
         )

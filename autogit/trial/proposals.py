@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,10 +35,23 @@ class _Known:
     base: str
     history: History
     pending: tuple[Proposal, ...]
+    died: tuple[Proposal, ...]
 
 
 class NothingToPropose(Exception):
     """The proposers have tried everything on this base."""
+
+
+def nothing_left(config: Config) -> str:
+    """The sentence for a lab that has tried everything, with what would help by this configuration."""
+    space = config.space
+    named = ", ".join(list(space.parameters)[:4]) + (", ..." if len(space.parameters) > 4 else "")
+    helps = [f"more parameters or wider ranges in [space] (it has {named or 'none'})"]
+    helps += [] if space.discovers else ["discover = true in [space], which searches constants that nobody declared"]
+    helps += [] if config.catalogue else ["catalogue = true"]
+    helps += ["a [[pattern]] of your own"]
+    helps += [] if config.llm or config.agent.command else ["a model in [llm] or a coding agent in [agent]"]
+    return f"nothing is left to propose on this main. What would help: {'; '.join(helps)}"
 
 
 class Proposals:
@@ -71,6 +84,7 @@ class Proposals:
         self._ahead: deque[tuple[_Known, Future[Ready | None]]] = deque()
         self._waiting: list[Proposal] = []
         self._running: dict[str, Proposal] = {}
+        self._died: tuple[Proposal, ...] = ()
         taken_up = {trial.usage for trial in (*ledger.unfinished(), *(record.trial for record in history))}
         # Where models are left out, what they made waits.
         kept = ledger.kept() if config.llm or config.agent.command else ()
@@ -137,6 +151,12 @@ class Proposals:
             self._running.pop(trial.id, None)
             self._change.notify_all()
 
+    def died(self, trial: Trial, reason: str) -> None:
+        """The trial died in its first step and was taken back: its change is not made again."""
+        with self._change:
+            self._died = (*self._died, replace(self._running.pop(trial.id), refused=reason))
+            self._change.notify_all()
+
     def preview(self, count: int) -> list[Proposal]:
         """What would be proposed next, one after the other, without opening anything."""
         while len(self._waiting) < count:
@@ -162,9 +182,10 @@ class Proposals:
     def _await_change(self, known: _Known) -> None:
         """Until more is known than that: what other slots are at may bring another main, or a change to try again."""
         with self._change:
-            while not self._ahead and known.base == self._ledger.main() and len(known.history) == len(self._history):
+            same = (known.base, len(known.history), known.died)
+            while not self._ahead and same == (self._ledger.main(), len(self._history), self._died):
                 if not self._pending:
-                    raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
+                    raise NothingToPropose(nothing_left(self._config))
                 self._change.wait(_TICK)
                 self._go_on()
 
@@ -172,7 +193,7 @@ class Proposals:
 
     def _known(self) -> _Known:
         with self._turn:
-            return _Known(self._ledger.main(), self._history.snapshot(), self._pending)
+            return _Known(self._ledger.main(), self._history.snapshot(), self._pending, self._died)
 
     @property
     def _pending(self) -> tuple[Proposal, ...]:
@@ -194,7 +215,7 @@ class Proposals:
             pending = (*known.pending, *(p for p in self._pending if p not in known.pending))
             files = self._ledger.files(known.base)
         # The baseline is always trial 0: a preview before it shows what comes after it.
-        number = max(1, len(known.history)) + len(pending)
+        number = max(1, len(known.history)) + len(pending) + len(known.died)
         if np.random.default_rng([self._seed, number, 1]).random() < self._null_rate:
             words = "changes nothing, to see how often the rule is fooled; never merged"
             return Proposal(known.base, "", "A change that does nothing", NULL, NULL, words)
@@ -208,6 +229,7 @@ class Proposals:
                 config=self._config,
                 revisions=self._ledger,
                 check=lambda text: experiment(text, known.base, self._land),
+                died=known.died,
             )
         )
         if proposal is not None and proposal.usage is not None:
