@@ -21,29 +21,41 @@ _NOT_SEARCHED = re.compile(
 )
 _SHARES = re.compile(r"dropout|drop|smoothing|mixup|cutmix|floor|frac|fraction|ratio|prob|probability")
 _DECAYS = re.compile(r"beta|beta1|beta2|betas|momentum|ema|polyak")
-_MOST = 24
-"""A search over more constants than this would not end; the first ones in the code are taken."""
+_TUNED = re.compile(
+    r"lr|rate|rates|decay|momentum|dropout|drop|weight|hidden|width|depth|layers?|heads?|dim|dims|channels?|features?|filters|"
+    r"alpha|gamma|lambda|betas?\d*|eta|eps|epsilon|clip|smoothing|batch|size|estimators|units|neurons|penalty|temperature|"
+    r"scale|std|sigma|tau|margin|regulari[sz]ation"
+)
+"""Words in the names of what is tuned: of literals inside functions and calls nothing else is searched."""
+MAX_DISCOVERED = 24
+"""Constants; a search over more of them would not end. The first ones in the code are taken."""
+FEW_CONSTANTS = 3
+"""Constants at the top of the code below which literals inside functions and calls are searched, too."""
 
 
 def widened(space: Space, files: Mapping[str, str], command: str) -> Space:
     """`space` with what is discovered in the code, where it asks for that; declared parameters stay as they are."""
-    if not space.discover:
+    if not space.discovers:
         return space
     declared = find(space, files, command).parameters.values()
     taken = {(place.path, place.start) for parameter in declared for place in parameter.places}
-    found: dict[str, Domain] = {}
-    for path, text in files.items():
-        for place in places(path, text):
-            domain = None if (place.path, place.start) in taken else sensible(place)
-            if domain is not None and place.name[-1] not in space.parameters:
-                found.setdefault(place.name[-1], domain)
-    candidate = Space(found)
-    known = find(candidate, files, command)
-    # A name with several values has no one place; a declared name goes before a discovered one.
-    names = [n for n, p in known.parameters.items() if not taken & {(place.path, place.start) for place in p.places}]
-    domains = {n: sensible(known.parameters[n].places[0]) for n in names}
-    chosen = [(n, domain) for n, domain in domains.items() if domain is not None][:_MOST]
-    return replace(space, parameters={**space.parameters, **dict(chosen)})
+    chosen: dict[str, Domain] = {}
+    for sensibly in (sensible, _sensible_inside):
+        candidates: dict[str, Domain] = {}
+        for path, text in files.items():
+            for place in places(path, text):
+                domain = None if (place.path, place.start) in taken else sensibly(place)
+                if domain is not None and place.name[-1] not in {**space.parameters, **chosen}:
+                    candidates.setdefault(place.name[-1], domain)
+        known = find(Space(candidates), files, command)
+        # A name with several values has no one place; a declared name goes before a discovered one.
+        for name, parameter in known.parameters.items():
+            domain = sensibly(parameter.places[0])
+            if domain is not None and not taken & {(place.path, place.start) for place in parameter.places}:
+                chosen[name] = domain
+        if len(chosen) >= FEW_CONSTANTS:
+            break
+    return replace(space, parameters={**space.parameters, **dict(list(chosen.items())[:MAX_DISCOVERED])})
 
 
 def sensible(place: Place) -> Domain | None:
@@ -51,10 +63,26 @@ def sensible(place: Place) -> Domain | None:
 
     Rates a power of ten around, sizes a factor of two or four, shares from 0 to 0.3, decays on the usual steps to 1.
     """
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*", place.name[-1])}
+    words = _words(place)
     if place.kind not in (Kind.SETTING, Kind.FIELD) or _any(_NOT_SEARCHED, words) or place.name[-1].startswith("_"):
         return None
-    value = place.value
+    return _around(words, place.value)
+
+
+def _sensible_inside(place: Place) -> Domain | None:
+    """The same for a literal inside a function or a call, if it is called what people tune."""
+    words = _words(place)
+    inside = place.kind not in (Kind.SETTING, Kind.FIELD)
+    if not inside or isinstance(place.value, bool) or not _any(_TUNED, words) or _any(_NOT_SEARCHED, words):
+        return None
+    return _around(words, place.value)
+
+
+def _words(place: Place) -> set[str]:
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*", place.name[-1])}
+
+
+def _around(words: set[str], value: Value | None) -> Domain | None:
     if isinstance(value, bool):
         return Choice((False, True))
     if not isinstance(value, int | float):
