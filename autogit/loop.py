@@ -183,7 +183,7 @@ class Loop:
         return record
 
     def _suspect_environment(self, record: Record | None, slot: int) -> None:
-        """After crashes in a row, finds out whether it is the proposals or the machine. No record: it was taken back."""
+        """After crashes in a row, tells bad proposals from a broken machine. No record: the trial was taken back."""
         session = self._session
         with session.lock:
             crashed = record is None or record.verdict is Verdict.CRASHED

@@ -9,13 +9,45 @@ import symtable
 from collections.abc import Iterable, Iterator, Mapping
 
 _LIBRARY = frozenset(
-    "shape dtype device grad data T mT ndim weight bias training param_groups state requires_grad "
-    "in_features out_features normalized_shape eps".split()
+    [
+        "shape",
+        "dtype",
+        "device",
+        "grad",
+        "data",
+        "T",
+        "mT",
+        "ndim",
+        "weight",
+        "bias",
+        "training",
+        "param_groups",
+        "state",
+        "requires_grad",
+        "in_features",
+        "out_features",
+        "normalized_shape",
+        "eps",
+    ]
 )
 """Data attributes of PyTorch's tensors, modules and optimizers, which no file defines."""
 _MODULE = frozenset(
-    "training parameters named_parameters modules named_modules children apply train eval register_buffer "
-    "register_parameter state_dict load_state_dict to".split()
+    [
+        "training",
+        "parameters",
+        "named_parameters",
+        "modules",
+        "named_modules",
+        "children",
+        "apply",
+        "train",
+        "eval",
+        "register_buffer",
+        "register_parameter",
+        "state_dict",
+        "load_state_dict",
+        "to",
+    ]
 )
 """What every `nn.Module` has."""
 
@@ -85,7 +117,7 @@ def _unbound(text: str) -> set[str]:
 
 
 def _identifiers(trees: Iterable[ast.AST], loads: bool) -> set[str]:
-    """The names that the trees give to attributes, fields, arguments, keys and options; with `loads` those read, too."""
+    """Returns the names that are given to attributes, fields, arguments, keys and options; `loads`: those read, too."""
     found: set[str] = set()
     for node in (node for tree in trees for node in ast.walk(tree)):
         match node:

@@ -1,4 +1,4 @@
-"""Tells which code the training command runs, as far as that can be read from it: a change elsewhere changes nothing."""
+"""Tells which code the training command runs, as far as that can be read: a change elsewhere changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-_OPTION_HOLDERS = frozenset("args opt opts options config cfg conf flags FLAGS hparams params".split())
+_OPTION_HOLDERS = frozenset(
+    ["args", "opt", "opts", "options", "config", "cfg", "conf", "flags", "FLAGS", "hparams", "params"]
+)
 """What people call that which `parse_args` returns, wherever it is passed on to."""
 _DYNAMIC = re.compile(r"\bimportlib\b|__import__|_target_|\bentry_points\b|\bglobals\(\)\[|\bgetattr\(\w+, \w")
 """Code that finds other code by its name: what it reaches cannot be read."""
@@ -77,7 +79,18 @@ class Reach:
 
 
 _CALLED_BY_LIBRARIES = frozenset(
-    "forward main training_step validation_step test_step configure_optimizers setup extra_repr step closure".split()
+    [
+        "forward",
+        "main",
+        "training_step",
+        "validation_step",
+        "test_step",
+        "configure_optimizers",
+        "setup",
+        "extra_repr",
+        "step",
+        "closure",
+    ]
 )
 
 
