@@ -12,7 +12,7 @@ from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
-from autogit.evaluate.stopping import Stops
+from autogit.evaluate.pruning import Pruning
 from autogit.events import Event, Observer
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
@@ -57,7 +57,7 @@ class Wiring:
             Retention(self.ledger.private, self.history, config.checkpoints).tell,
             LiveFile(self.ledger.private).tell,
         )
-        executor, evaluator = LocalExecutor(config, jobs), StandardEvaluator(config)
+        executor, evaluator = LocalExecutor(config, jobs), StandardEvaluator(config, self.history)
         weak, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
         untrusted = weak and models and not config.sandbox.trust_models
         if untrusted:
@@ -74,7 +74,7 @@ class Wiring:
             history=self.history,
             config_hash=self.file.hash,
             land=self.land,
-            prune=Stops(config, self.ledger, self.history),
+            prune=Pruning(config, self.ledger, self.history),
             words=proposer.notices.take,
             certify=partial(due_certificate, config, self.history),
         )
@@ -84,7 +84,8 @@ class Wiring:
         """What makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, evaluator, recipe = LocalExecutor(config), StandardEvaluator(config), self._recipe(config)
+            executor, recipe = LocalExecutor(config), self._recipe(config)
+            evaluator = StandardEvaluator(config, self.history)
             return Measurement(config, self.ledger, executor, evaluator, recipe, observer, threading.Event(), OUT)
 
         metric = self.file.config.metric.name

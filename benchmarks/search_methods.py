@@ -17,7 +17,7 @@ from search_world import MemoryLedger, TableExecutor, configuration, land
 
 from autogit.config.model import Config
 from autogit.evaluate import StandardEvaluator, due_certificate
-from autogit.evaluate.stopping import Stops
+from autogit.evaluate.pruning import Pruning
 from autogit.events import Closed, Event, silent
 from autogit.history import History
 from autogit.loop import Loop
@@ -77,7 +77,7 @@ def research(
     history: History,
 ) -> None:
     """Wires the loop as autogit does, and runs it until the executor has no compute left."""
-    cancel, evaluator = threading.Event(), StandardEvaluator(config)
+    cancel, evaluator = threading.Event(), StandardEvaluator(config, history)
 
     def tell(event: Event) -> None:
         if isinstance(event, Closed):
@@ -95,7 +95,7 @@ def research(
         history=history,
         config_hash="",
         land=lands,
-        prune=Stops(config, ledger, history),
+        prune=Pruning(config, ledger, history),
         words=proposer.notices.take,
         certify=partial(due_certificate, config, history),
     )
