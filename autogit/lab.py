@@ -27,9 +27,8 @@ from autogit.ledger import GitLedger
 from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
-    from autogit.evaluate.gains import Gain
+    from autogit.evaluate.checks import AATest, Gain
     from autogit.evaluate.noise import Noise
-    from autogit.evaluate.nulls import NullChecks
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
     from autogit.trial.ablate import Ablation
@@ -107,11 +106,11 @@ class Lab:
         """How many runs were stopped early, and what the ones that were let finish tell of that."""
         return self.history.pruning()
 
-    def fooled(self) -> tuple[NullChecks, NullChecks]:
+    def fooled(self) -> tuple[AATest, AATest]:
         """How often the rule took luck for progress: on two halves of each incumbent's own runs, on null trials."""
-        from autogit.evaluate.nulls import null_checks, null_trials
+        from autogit.evaluate.checks import aa_test, null_trials
 
-        return null_checks(self.config, self.history), null_trials(self.history)
+        return aa_test(self.config, self.history), null_trials(self.history)
 
     def improvement(self, record: Record) -> float | None:
         """Over the first baseline, in percent; negative where worse."""
@@ -122,7 +121,7 @@ class Lab:
 
         By seeds that took no part in choosing them; None where nothing was accepted on such seeds.
         """
-        from autogit.evaluate.gains import total_gain
+        from autogit.evaluate.checks import total_gain
 
         return total_gain(self.history)
 

@@ -17,7 +17,7 @@ from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
-from autogit.evaluate.stopping import Stops
+from autogit.evaluate.pruning import Pruning
 from autogit.events import Event, Observer
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
@@ -115,11 +115,11 @@ class Wiring:
             ledger=self.ledger,
             history=self.history,
             executor=executor,
-            evaluator=StandardEvaluator(config),
+            evaluator=StandardEvaluator(config, self.history),
             proposer=proposer,
             land=self.land,
             jobs=self._jobs(config),
-            pruner=Stops(config, self.ledger, self.history),
+            pruner=Pruning(config, self.ledger, self.history),
             certify=partial(due_certificate, config, self.history),
             notices=proposer.notices.take,
             observers=(
@@ -133,7 +133,11 @@ class Wiring:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, evaluator, jobs = LocalExecutor(config), StandardEvaluator(config), self._jobs(config)
+            executor, evaluator, jobs = (
+                LocalExecutor(config),
+                StandardEvaluator(config, self.history),
+                self._jobs(config),
+            )
             return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
         metric = self.file.config.metric.name

@@ -23,9 +23,8 @@ import real_pairs
 
 from autogit.config.model import Accept, Config, Metric, Train
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.gains import gain, total_gain
+from autogit.evaluate.checks import gain, total_gain, wilson
 from autogit.evaluate.noise import student_deviate
-from autogit.evaluate.nulls import wilson
 from autogit.evaluate.race import Race, race
 from autogit.history import History
 from autogit.protocols import Judgement
@@ -68,18 +67,16 @@ class World:
         return level + self.sigma * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
 
 
-def simulate(
-    bounds: Race, effect: float, freedom: int | None, count: int, rng: np.random.Generator
-) -> tuple[float, float]:
+def simulate(bounds: Race, effect: float, dof: int | None, count: int, rng: np.random.Generator) -> tuple[float, float]:
     """(share accepted, runs per trial) of `count` trials whose true effect is `effect` standard deviations of a pair.
 
-    With `freedom` the standard deviation is estimated anew for each trial, from so many degrees of freedom.
+    With `dof` the standard deviation is estimated anew for each trial, from so many degrees of freedom.
     """
-    sd = np.ones(count) if freedom is None else np.sqrt(rng.chisquare(freedom, count) / freedom)
+    sd = np.ones(count) if dof is None else np.sqrt(rng.chisquare(dof, count) / dof)
     total, going = np.zeros(count), np.ones(count, bool)
     accepted = runs = 0
     for k, limits in enumerate(zip(bounds.drop, bounds.accept, strict=True), 1):
-        drop, accept = limits if freedom is None else (_student(limit, freedom) for limit in limits)
+        drop, accept = limits if dof is None else (_student(limit, dof) for limit in limits)
         runs += int(going.sum())
         total += effect + rng.standard_normal(count)
         t = total / math.sqrt(k) / sd
@@ -89,8 +86,8 @@ def simulate(
     return accepted / count, runs / count
 
 
-def _student(limit: float, freedom: int) -> float:
-    return limit if math.isinf(limit) else student_deviate(limit, freedom)
+def _student(limit: float, dof: int) -> float:
+    return limit if math.isinf(limit) else student_deviate(limit, dof)
 
 
 @dataclass
@@ -157,7 +154,8 @@ def loops(world: World, accept: Accept, trials: int, count: int) -> Tally:
 
 def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) -> None:
     rng = np.random.default_rng([loop, 2**20])
-    evaluator, history = StandardEvaluator(config), History(config.metric)
+    history = History(config.metric)
+    evaluator = StandardEvaluator(config, history)
     levels = {"c0": 100.0}
     best = "c0"
     claimed = 0.0
@@ -260,8 +258,8 @@ def main() -> None:
     cases += [
         (f"race, noise {'known' if f is None else f'from {f} degrees of freedom'}", ours, f) for f in (None, 30, 10, 4)
     ]
-    for name, bounds, freedom in cases:
-        found = [simulate(bounds, effect, freedom, 200_000, rng) for effect in (0.0, 1.0, 1.5, 2.0)]
+    for name, bounds, dof in cases:
+        found = [simulate(bounds, effect, dof, 200_000, rng) for effect in (0.0, 1.0, 1.5, 2.0)]
         rates = " ".join(f"{rate:6.1%}" for rate, _ in found[1:])
         print(f"{name:42} {found[0][0]:7.2%} {rates}   {found[0][1]:.2f}, {found[1][1]:.2f}")
 

@@ -42,7 +42,7 @@ class Train:
     gpus_per_run: Whole | None = None
     """GPUs of a run. Default: one where there is any."""
     seed: Whole = 1
-    """The first seed; further ones count up from it."""
+    """The first seed; further ones lie far apart from it and from each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,8 @@ class Sandbox:
 class Accept:
     """How a trial is judged."""
 
-    rule: Literal["race", "greedy", "certify"] = "race"
+    rule: str = "race"
+    """`race`, `greedy` or `certify` (docs/evaluation.md), or one that another package brings."""
     confidence: Annotated[float, Bounds(least=0.5, most=0.999)] = 0.99
     seeds: Count = 5
     """The most seeds that one trial is run with."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.seeds import accepted_until, audit_block, block
+from autogit.evaluate.comparison import accepted_until, block, proof_block, seed_at
 from autogit.history import History
 from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, RunStatus, Verdict
@@ -24,7 +24,14 @@ def lab(text: str = "", **levels: float) -> World:
 
 
 def seeds(record: Record) -> list[int]:
-    return [made.seed for made in record.runs]
+    """The seeds of a record's runs, as places in the order of all seeds: the first is 1."""
+    places = {seed_at(config(), index): index + 1 for index in range(4000)}
+    return [places[made.seed] for made in record.runs]
+
+
+def at(place: int) -> int:
+    """The seed at a place in that order."""
+    return seed_at(config(), place - 1)
 
 
 def test_the_baseline_is_measured_with_every_seed_and_accepted() -> None:
@@ -40,12 +47,12 @@ def test_a_better_change_is_accepted_on_paired_seeds_and_measured_on_fresh_ones(
     assert record.accepted
     chosen, fresh = [s for s in seeds(record) if s < 1000], [s for s in seeds(record) if s > 1000]
     assert fresh == [1001]
-    assert set(fresh) <= {r.seed for r in world.history["0"].runs}, "the old incumbent runs on them too"
+    assert set(fresh) <= set(seeds(world.history["0"])), "the old incumbent runs on them too"
     assert record.statistics["pairs"] == len(chosen)
-    differences = [world.result("0", s)["val_loss"] - world.result("2", s)["val_loss"] for s in fresh]
+    differences = [world.result("0", at(s))["val_loss"] - world.result("2", at(s))["val_loss"] for s in fresh]
     assert record.statistics["gain"] == pytest.approx(sum(differences))
     assert record.statistics["low"] < 0.07 < record.statistics["high"]
-    of_fresh = [r.metrics["val_loss"] for r in record.runs if r.seed in fresh]
+    of_fresh = [r.metrics["val_loss"] for r in record.runs if r.seed in map(at, fresh)]
     assert record.metrics["val_loss"] == pytest.approx(sum(of_fresh))
     assert "below exp/0 on 1 fresh seed" in record.reason
 
@@ -96,7 +103,7 @@ def test_without_noise_nothing_is_repeated() -> None:
 
 
 def test_min_delta_is_asked_for() -> None:
-    assert lab("[metric]\nmin_delta = 0.05").judge("2", "c0").accepted
+    assert lab("[metric]\nmin_delta = 0.03").judge("2", "c0").accepted
     assert lab("[metric]\nmin_delta = 0.15").judge("2", "c0").verdict is Verdict.REJECTED
 
 
@@ -140,7 +147,7 @@ def test_an_incumbent_that_fails_on_a_seed_is_not_compared_there() -> None:
 
 def test_an_incumbent_that_always_fails_ends_the_race() -> None:
     world = lab()
-    failing = tuple(run(seed, RunStatus.CRASHED) for seed in range(1, 500))
+    failing = tuple(run(at(place), RunStatus.CRASHED) for place in range(1, 500))
     world.history.add(replace(world.history["0"], runs=failing))
     record = world.judge("2", "c0")
     assert record.verdict is Verdict.REJECTED
@@ -196,7 +203,7 @@ def test_a_composite_decides() -> None:
     assert world.judge("2", "c1").verdict is Verdict.REJECTED
     assert "was not reported" in world.judge("3", "c1").reason
     history = History(config(text).metric)
-    lacking = StandardEvaluator(config(text)).decide([run(1, val_loss=1.0)], None, history, 0)
+    lacking = StandardEvaluator(config(text), history).decide([run(1, val_loss=1.0)], None, history, 0)
     assert isinstance(lacking, Judgement)
     assert lacking.verdict is Verdict.CRASHED
 
@@ -210,10 +217,11 @@ def test_a_better_candidate_is_never_judged_worse(gain: float, more: float, coun
         world = lab("[accept]\nmargin = 0.5")
         # The fresh seeds are there already, so that an accepted change is told from one that needs more runs.
         incumbent = world.history["0"]
-        fresh = tuple(world.run("0", seed) for seed in (1001, 1002, 1003))
+        fresh = tuple(world.run("0", at(place)) for place in (1001, 1002, 1003))
         world.history.add(replace(incumbent, runs=incumbent.runs + fresh))
         runs = [
-            run(s, val_loss=world.result("1", s)["val_loss"] - gain) for s in (*range(1, count + 1), 1001, 1002, 1003)
+            run(seed, val_loss=world.result("1", seed)["val_loss"] - gain)
+            for seed in map(at, (*range(1, count + 1), 1001, 1002, 1003))
         ]
         decision = world.evaluator.decide(runs, world.history["0"], world.history, lines)
         return decision.verdict if isinstance(decision, Judgement) else None
@@ -230,7 +238,7 @@ def test_a_better_candidate_is_never_judged_worse(gain: float, more: float, coun
 def test_no_number_or_none_never_wins(results: list[tuple[RunStatus, float | None]], rule: str, direction: str) -> None:
     world = lab(f'[metric]\ndirection = "{direction}"\n[accept]\nrule = "{rule}"')
     runs = [Run(seed, status, 1.0, None, {} if value is None else {"val_loss": value})
-            for seed, (status, value) in enumerate(results, 1)]  # fmt: skip
+            for seed, (status, value) in zip(map(at, range(1, 9)), results, strict=False)]  # fmt: skip
     decision = world.evaluator.decide(runs, world.history["0"], world.history, -1)
     usable = all(s.counts and v is not None and math.isfinite(v) for s, v in results)
     assert usable or isinstance(decision, Judgement)
@@ -240,7 +248,7 @@ def test_no_number_or_none_never_wins(results: list[tuple[RunStatus, float | Non
 
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_blocks_of_seeds_never_meet(a: int, b: int) -> None:
-    blocks = [set(kind(config(), n)) for kind in (block, audit_block) for n in {a, b}]
+    blocks = [set(kind(config(), n)) for kind in (block, proof_block) for n in {a, b}]
     assert sum(map(len, blocks)) == len(set.union(*blocks))
 
 

@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autogit.evaluate import StandardEvaluator
+from autogit.history import History
 from autogit.protocols import Ending, Execution, Halt
 from autogit.records import Run, RunStatus
 
 EVALUATED = '[evaluate]\ncommand = "python evaluate.py"'
 
 
-def made(text: str, trained: Execution, evaluated: Execution | None = None, settings: str = "") -> Run:
-    evaluator = StandardEvaluator(config(settings))
+def made(text: str, trained: Execution, evaluated: Execution | None = None, text_of_config: str = "") -> Run:
+    settings = config(text_of_config)
+    evaluator = StandardEvaluator(settings, History(settings.metric))
     return evaluator.run(3, evaluator.reading(3).read(text), trained, evaluated)[0]
 
 
@@ -96,7 +98,7 @@ def test_without_the_evaluators_word_nothing_counts(
 
 def test_the_shape_of_training_is_measured() -> None:
     text = "\n".join(f"step {step} loss {5 - 0.01 * step}" for step in range(0, 200, 10)) + "\nval_loss: 3.0"
-    evaluator = StandardEvaluator(config())
+    evaluator = StandardEvaluator(config(), History(config().metric))
     run, curve = evaluator.run(1, evaluator.reading(1).read(text), execution(), None)
     assert curve is not None
     assert len(curve.steps) == 20
