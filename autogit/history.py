@@ -139,8 +139,14 @@ class History:
         reference = self.value(self.baseline) if self.baseline else None
         if value is None or not reference:
             return None
+        if "kept" in record.statistics and record.proof is None and not record.verdict.dead:
+            return None  # a step of a line: the line has a gain, and only once it is proved
         gained, at = 0.0, record
         while not at.trial.is_baseline:
+            proof = at.proof
+            if proof is not None and str(proof["against"]) in self and self.metric.objective == "primary":
+                gained, at = gained + float(proof["gain"]), self[str(proof["against"])]
+                continue
             effect, base = self.effect(at), self.at(at.trial.base)
             if effect is None or base is None:
                 return self.gain(value, reference)

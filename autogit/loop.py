@@ -19,7 +19,7 @@ from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Opened, Remaining, Started, Stopping
 from autogit.protocols import Judgement, More
-from autogit.records import Proposal, Record, Verdict
+from autogit.records import Proposal, Record, Scalar, Verdict
 from autogit.trial.audit import Auditor
 from autogit.trial.judge import Judge, Proof
 from autogit.trial.queue import Candidate, NothingToPropose, OpenTrial, TrialQueue
@@ -286,7 +286,7 @@ class Loop:
     # ---- the provisional line
 
     def _prove(self, slot: int, ending: bool = False) -> None:
-        """Has the provisional line prove itself if that is due; `main` takes over what is proved. One proof at a time."""
+        """Has the provisional line prove itself if that is due, one proof at a time."""
         if not self._proof_lock.acquire(blocking=False):
             return
         try:
@@ -299,14 +299,19 @@ class Loop:
     def _record_proof(self, proof: Proof) -> None:
         session, judgement = self._session, proof.judgement
         proved, tip = judgement.verdict is Verdict.ACCEPTED, proof.line[-1]
-        facts = {"proof": proved, "against": proof.against.id, "reason": judgement.reason, **judgement.statistics}
+        facts: dict[str, Scalar] = {"proof": proved, "against": proof.against.id, "reason": judgement.reason}
+        facts |= judgement.statistics
+        notices: Sequence[str] = ()
         with session.lock:
             trials = [session.history[record.id] for record in (proof.line if proved else session.line())]
             verdict = Verdict.ACCEPTED if proved else Verdict.UNPROVED
             ended = [replace(record, verdict=verdict, reason=_step_reason(record, tip, proof)) for record in trials]
             ended = [replace(r, checks=(*r.checks, facts)) if r.id == tip.id else r for r in ended]
             try:
-                notices = session.ledger.prove(ended) if proved else session.ledger.disprove(ended)
+                if proved:
+                    notices = session.ledger.prove(ended)
+                else:
+                    session.ledger.disprove(ended)
             except MainMovedError:
                 return  # a person's commit came first: the line is given up when that commit is measured
             for record in ended:

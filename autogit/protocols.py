@@ -278,12 +278,10 @@ class Evaluator(Protocol):
         `incumbent` is None for a baseline, which is measured and accepted.
         """
 
-    def prove(
-        self, line: Sequence[Record], history: History, ending: bool
-    ) -> tuple[Record, More | Judgement] | None:
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
         """The tip of the provisional line that a proof is due for, and what to run or say next; None if none is due.
 
-        `line`: the kept trials since `main`, oldest first. `ending`: whether the loop ends, and this is the last chance.
+        `line`: the kept trials since `main`, oldest first. `ending`: whether the loop ends.
         The tip is the candidate of a `More`, the accepted trial below the line its incumbent.
         """
 

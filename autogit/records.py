@@ -219,6 +219,11 @@ class Record:
         return self.verdict is Verdict.KEPT
 
     @property
+    def proof(self) -> Mapping[str, Scalar] | None:
+        """What the race has shown that took this trial, and what it builds on, over to `main`; None without one."""
+        return next((check for check in reversed(self.checks) if check.get("proof") is True), None)
+
+    @property
     def seconds(self) -> float:
         """Training time of all runs."""
         return math.fsum(run.seconds for run in self.runs)

@@ -15,7 +15,7 @@ import numpy as np
 
 from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
-from autogit.evaluate import StandardEvaluator, due_certificate
+from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.noise import noise
 from autogit.evaluate.pruning import Pruning
 from autogit.events import Event, Observer
@@ -28,7 +28,7 @@ from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
 from autogit.trial.audit import Auditor
 from autogit.trial.jobs import JobMaker
-from autogit.trial.judge import Certify, Judge
+from autogit.trial.judge import Judge
 from autogit.trial.live import LiveFile
 from autogit.trial.measure import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.trial.queue import Land, TrialQueue
@@ -61,7 +61,6 @@ class Services:
     land: Land
     jobs: JobMaker
     pruner: PrunerFactory
-    certify: Certify
     notices: Callable[[], Sequence[str]] = tuple
     """Takes what the proposers have to tell the person since the last call."""
     observers: Sequence[Observer] = ()
@@ -81,7 +80,7 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
         session.cancel,
     )  # fmt: skip
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
-    judge = Judge(session, services.evaluator, measurement, services.pruner, services.certify)
+    judge = Judge(session, services.evaluator, measurement, services.pruner)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
 
 
@@ -120,7 +119,6 @@ class Wiring:
             land=self.land,
             jobs=self._jobs(config),
             pruner=Pruning(config, self.ledger, self.history),
-            certify=partial(due_certificate, config, self.history),
             notices=proposer.notices.take,
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,

@@ -84,7 +84,7 @@ class ProvisionalLine:
 @lru_cache(maxsize=64)
 def between(store: ObjectStore, base: str, tip: str) -> tuple[str, ...]:
     """Returns the commits after `base` up to `tip`, oldest first, along first parents; () if they do not lead there."""
-    found = []
+    found: list[str] = []
     at = tip
     while at != base:
         if len(found) == MAX_LINE:

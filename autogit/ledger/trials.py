@@ -126,7 +126,7 @@ class Trials(Reading):
         return self._line.tip()
 
     def prove(self, records: Sequence[Record]) -> Sequence[str]:
-        """Takes kept trials over to `main`, oldest first, all in one transaction; their records say that they are accepted.
+        """Takes kept trials over to `main`, oldest first, all in one transaction; their records say so.
 
         Returns words for the person. Raises MainMovedError if `main` is no longer what the trials build on.
         """
