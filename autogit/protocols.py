@@ -120,6 +120,12 @@ class Monitor(Protocol):
     def line(self, text: str, seconds: float) -> Halt | None:
         """One line of output (no newline; undecodable bytes replaced), `seconds` after the start."""
 
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        """Comes about once a second, whether or not the run prints, `seconds` after the start.
+
+        `cpu`: seconds of processor time that its whole process tree has used; None if the executor cannot tell.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -13,7 +13,7 @@ from autogit.ledger.git.locks import lab_lock, lock_owner
 from autogit.ledger.git.refs import unnoticed
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.repository import Repository
-from autogit.ledger.slots import Slots, check_modules
+from autogit.ledger.slots import Slots, modules
 from autogit.ledger.sync import Sync, Synced
 from autogit.ledger.trials import Trials
 from autogit.ledger.workspace import open_workspace
@@ -44,7 +44,6 @@ class GitLedger(Trials):
         """Whether the folder became a repository just now."""
         repository = self._repository
         self._slots = Slots(repository.git, repository.store, self.private / "slots")
-        check_modules(repository.store, repository.tree(self.main()), file.config.train.data)
         self._recovery = Recovery(repository, self._numbers)
         self._recovery.run()
 
@@ -78,6 +77,10 @@ class GitLedger(Trials):
     def checkout(self, commit: str, slot: int) -> Path:
         """A clean detached checkout of `commit`, in a folder that belongs to `slot` (from 0) alone."""
         return self._slots.checkout(commit, slot)
+
+    def submodules(self, commit: str) -> list[str]:
+        """Returns the paths of a commit's submodules, from the repository's root."""
+        return modules(self._repository.store, self._repository.tree(commit))
 
     def export(self, commit: str, folder: Path) -> None:
         """Writes every file of a commit into an empty folder, which knows nothing of git."""

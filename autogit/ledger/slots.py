@@ -61,15 +61,9 @@ def empty(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def check_modules(store: ObjectStore, tree: str, covered: tuple[str, ...]) -> None:
-    """Raises WorkspaceError for a submodule whose files no trial would see."""
-    for path, entry in walk(store, tree):
-        name = os.fsdecode(path)
-        if entry.mode == MODULE and not any(name == c or name.startswith(f"{c}/") for c in covered):
-            raise WorkspaceError(
-                f"{name} is a submodule, which a trial's checkout does not hold; add it to what training reads "
-                f'from your checkout: [train] data = ["{name}"]'
-            )
+def modules(store: ObjectStore, tree: str) -> list[str]:
+    """Returns the paths of a tree's submodules, from the repository's root; a checkout has an empty folder for each."""
+    return [os.fsdecode(path) for path, entry in walk(store, tree) if entry.mode == MODULE]
 
 
 def _tame(folder: Path, keep: frozenset[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from autogit.protocols import Ending, Evaluator, Execution, Executor, Job, Ledge
 from autogit.records import Curve, Run, Scalar, Trial
 from autogit.trial.fingerprint import fingerprint
 from autogit.trial.jobs import Recipe
-from autogit.trial.watching import Deaf, Prune, Watch
+from autogit.trial.watching import Deaf, Prune, Pulse, Watch
 
 SELF_REPORTED = "self-reported"
 """What is said of metrics that the training script printed itself, with no evaluator that measured them."""
@@ -97,8 +97,8 @@ class Measurement:
         last = steps or until
         pruner = prune(last) if prune else None
 
-        def tell(seconds: float) -> None:
-            self._progress(trial, slot, seed, reading, seconds, last)
+        def tell(pulse: Pulse) -> None:
+            self._progress(trial, slot, seed, reading, pulse, last)
 
         watch = Watch(reading, pruner, tell, until, self._recipe.seconds if until is None else None)
         trained = self._execute(job, watch)
@@ -211,11 +211,14 @@ class Measurement:
         return Measured(run, curve, log, line)
 
     def _progress(
-        self, trial: Trial, slot: int, seed: int, reading: Reading, seconds: float, steps: int | None
+        self, trial: Trial, slot: int, seed: int, reading: Reading, pulse: Pulse, steps: int | None
     ) -> None:
         share = None
         if steps and reading.step is not None:
-            share = reading.step / steps
+            share = min(reading.step / steps, 1.0)
         elif self._recipe.seconds:
-            share = seconds / self._recipe.seconds
-        self._observer(Progress(trial, slot, seed, reading.step, reading.loss, seconds, share and min(share, 1.0)))
+            share = min(pulse.seconds / self._recipe.seconds, 1.0)
+        step, loss = reading.step, reading.loss
+        self._observer(
+            Progress(trial, slot, seed, step, loss, pulse.seconds, share, pulse.quiet, pulse.line, pulse.cores)
+        )
