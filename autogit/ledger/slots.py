@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from autogit.errors import WorkspaceError
 from autogit.ledger import lfs
 from autogit.ledger.git import commits
 from autogit.ledger.git.objects import ObjectStore

@@ -1,4 +1,4 @@
-"""The data that git ignores and training reads, laid out in a run's checkout at the place where the code looks for it."""
+"""The data that git ignores and training reads, laid out in a checkout at the place where the code looks for it."""
 
 from __future__ import annotations
 

@@ -210,9 +210,7 @@ class Measurement:
             log += f"== seed {seed}: evaluation\n{evaluated.log.rstrip()}\n"
         return Measured(run, curve, log, line)
 
-    def _progress(
-        self, trial: Trial, slot: int, seed: int, reading: Reading, pulse: Pulse, steps: int | None
-    ) -> None:
+    def _progress(self, trial: Trial, slot: int, seed: int, reading: Reading, pulse: Pulse, steps: int | None) -> None:
         share = None
         if steps and reading.step is not None:
             share = min(reading.step / steps, 1.0)
