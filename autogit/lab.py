@@ -9,7 +9,7 @@ print(lab.best())
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from autogit.records import Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
     from autogit.trial.ablate import Ablation
+    from autogit.trial.first_run import FirstRun
     from autogit.trial.reproduce import Reproduction, Verification
 
 
@@ -150,6 +151,14 @@ class Lab(Memory):
                     when = datetime.now(UTC).isoformat(timespec="seconds")
                     self.history.add(self.ledger.note_check(record.id, found.check(when)))
                     yield found
+
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the unchanged training command for a few seconds, in the place where trials run, with seed after seed.
+
+        Nothing is recorded. Raises LabBusyError if a loop runs, ConfigError or WorkspaceError if it cannot be started.
+        """
+        with self._working():
+            yield from self._wiring().first_runs()
 
     def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""

@@ -214,9 +214,17 @@ class Judgement:
 class Reading(Monitor, Protocol):
     """A monitor that also tells what it has read so far, for the display."""
 
-    step: int | None
-    loss: float | None
-    """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+    @property
+    def step(self) -> int | None:
+        """The last step that was reported."""
+
+    @property
+    def loss(self) -> float | None:
+        """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The finite numbers that were read so far, by the names of the configuration."""
 
 
 class Evaluator(Protocol):

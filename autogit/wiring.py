@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import threading
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +16,7 @@ from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
 from autogit.evaluate.stopping import Stops
-from autogit.events import Event, Observer
+from autogit.events import Event, Observer, silent
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
 from autogit.ledger import GitLedger
@@ -21,6 +24,8 @@ from autogit.loop import Loop
 from autogit.patch import Policy, land, without_effect
 from autogit.propose import portfolio
 from autogit.protocols import Context
+from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
+from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
 from autogit.trial.jobs import Recipe
 from autogit.trial.judge import Rooms
 from autogit.trial.landing import Landed
@@ -90,6 +95,22 @@ class Wiring:
         metric = self.file.config.metric.name
         measured = noise(list(self.history), lambda metrics: metrics.get(metric))
         return Repeating(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
+
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the training command of `main` for a few seconds, with seed after seed; nothing of it stays."""
+        config = self.file.config
+        if "{seconds}" in config.train.command and config.budget.seconds is None:
+            # The command line of a loop gives them.
+            config = replace(config, budget=replace(config.budget, seconds=PATIENCE_SECONDS))
+        glance = Glance(StandardEvaluator(config), config.metric.name, bool(config.evaluate.command))
+        executor, recipe = LocalExecutor(config), self._recipe(config)
+        cancel = threading.Event()
+        measurement = Measurement(config, self.ledger, executor, glance, recipe, silent, cancel, FIRST_RUN_FOLDER)
+        try:
+            for seed in itertools.count(config.train.seed):
+                yield first_run(measurement, glance, self.ledger.main(), seed)
+        finally:
+            shutil.rmtree(self.ledger.private / FIRST_RUN_FOLDER, ignore_errors=True)
 
     def context(self) -> Context:
         """What a proposer may know now."""

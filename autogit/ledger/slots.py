@@ -12,7 +12,6 @@ from autogit.ledger.git import commits
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.paths import walk
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import MODULE
 
 
 class Slots:
@@ -58,11 +57,6 @@ def empty(folder: Path) -> None:
     _tame(folder)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def modules(store: ObjectStore, tree: str) -> list[str]:
-    """Returns the paths of a tree's submodules, from the repository's root; a checkout has an empty folder for each."""
-    return [os.fsdecode(path) for path, entry in walk(store, tree) if entry.mode == MODULE]
 
 
 def _tame(folder: Path, keep: frozenset[str] | None = None) -> None:

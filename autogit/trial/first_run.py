@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autogit.history import History
@@ -13,8 +13,8 @@ from autogit.trial.measure import Measured, Measurement
 
 PATIENCE_SECONDS = 30.0
 """A run that has not shown the metric by then is ended; what it has said so far is all there is to tell."""
-SETTLE_SECONDS = 5.0
-"""A run goes on for so long although it has shown the metric: a short one then ends by itself, which tells more."""
+SETTLE_SECONDS = 4.0
+"""A run goes on for so long after it has shown the metric: a short one then ends by itself, which tells more."""
 FOLDER = "first-run"
 """The folder in the lab's private one where these runs write; it is emptied afterwards."""
 _ENOUGH = "enough was seen"
@@ -82,6 +82,7 @@ class GlancingReading:
         self.inner = inner
         self.value: float | None = None
         self.text = ""
+        self._seen = 0.0
         self._metric = metric
 
     @property
@@ -95,7 +96,7 @@ class GlancingReading:
         return self.inner.loss
 
     @property
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> Mapping[str, float]:
         """What was read so far."""
         return self.inner.metrics
 
@@ -105,7 +106,7 @@ class GlancingReading:
         if self._metric is not None and self.value is None:
             value = self.inner.metrics.get(self._metric)
             if value is not None and math.isfinite(value):
-                self.value, self.text = value, text
+                self.value, self.text, self._seen = value, text, seconds
         return halt or self._enough(seconds)
 
     def tick(self, seconds: float, cpu: float | None) -> Halt | None:
@@ -113,7 +114,7 @@ class GlancingReading:
         return self._enough(seconds)
 
     def _enough(self, seconds: float) -> Halt | None:
-        patience = PATIENCE_SECONDS if self.value is None else SETTLE_SECONDS
+        patience = PATIENCE_SECONDS if self.value is None else self._seen + SETTLE_SECONDS
         return Halt(RunStatus.PRUNED, _ENOUGH) if seconds >= patience else None
 
 
