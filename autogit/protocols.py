@@ -22,6 +22,17 @@ Changes = Mapping[str, bytes | None]
 """What a proposal makes of files: path from the repository's root -> new content, `None` where it is deleted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a proposal's text makes of the files of its base."""
+
+    diff: str
+    """Canonical: made anew from the files, in the order of their paths."""
+    changes: Changes
+    idle: str = ""
+    """Why it is no experiment (it changes only comments, or only the seed); empty if it is one."""
+
+
 # ---- proposing
 
 
@@ -225,6 +236,23 @@ class Reading(Monitor, Protocol):
     @property
     def metrics(self) -> Mapping[str, float]:
         """The finite numbers that were read so far, by the names of the configuration."""
+
+
+class Pruner(Protocol):
+    """Is asked at each reported step whether the run may go on."""
+
+    halt: Halt | None
+    """Its first decision to stop the run, also if the run was spared to see what pruning costs."""
+
+    def check(self, step: int, loss: float, share: float | None = None) -> Halt | None:
+        """Takes the loss reported at `step`; returns a Halt if the run shall end.
+
+        `share` of the budget that is spent, if the steps do not tell it.
+        """
+
+
+PrunerFactory = Callable[[Trial, int, Record, int | None], Pruner | None]
+"""(trial, seed, incumbent, steps) -> the pruner of that run; None if there is no curve to compare with."""
 
 
 class Evaluator(Protocol):

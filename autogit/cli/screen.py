@@ -17,7 +17,7 @@ from rich.text import Text
 from autogit.cli.common import metric_name, pulse, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
-from autogit.trial.audit import told
+from autogit.trial.audit import describe
 from autogit.trial.measure import RUNS_PER_TRIAL
 from autogit.wording import counted, duration, number, percent, plain
 
@@ -202,7 +202,7 @@ class Lines:
         print_(f"best: {best.trial.ref} {metric_name(lab)} {number(lab.history.value(best))}, {gain}")
         if (total := lab.total_gain()) is not None:
             print_(f"      in all {total}")
-        if words := told(best, lab.history):
+        if words := describe(best, lab.history):
             print_(wrapped(words, "audit: "))
         for record in event.accepted:
             print_(wrapped(f"{record.trial.title}: {record.reason}", f"  {record.trial.ref:<8} "))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from autogit.protocols import Proposer
 
 
-def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
+def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
     """All proposers that the configuration allows, as one; `cancel` gives up a model call that is being waited for.
 
     What there is to tell the person beside the proposals is in its `notices`.
