@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from autogit.errors import AutogitError, LabBusyError
+from autogit.evaluate.objective import unreported
 from autogit.lab import Lab
 from autogit.setup.doctor.advice import advice, missing_module
 from autogit.setup.doctor.findings import Finding, State
@@ -72,12 +73,12 @@ def _first(lab: Lab, files: Mapping[str, str], first: FirstRun, program: str | N
     if module:
         yield Finding("imports", State.WRONG, f"{run.reason}; {advice(lab, first.measured.log, program)}")
         return
-    yield from _imports(lab, files, program)
     if not first.worked:
         hint = advice(lab, first.measured.log, program)
         subject = "metric" if run.reason.startswith(f'no "{lab.config.metric.name}"') else "run"
         yield Finding(subject, State.WRONG, f"{run.reason or run.status}{f'; {hint}' if hint else ''}")
         return
+    yield from _imports(lab, files, program)
     yield _end(lab, first)
     yield _metric(lab, files, first)
     yield from _others(lab, first)
@@ -131,13 +132,8 @@ def _metric(lab: Lab, files: Mapping[str, str], first: FirstRun) -> Finding:
 def _others(lab: Lab, first: FirstRun) -> Iterator[Finding]:
     """The other metrics, which are known once a run has come to its end, and the baseline's."""
     config = lab.config
-    for name, second in config.metrics.items():
-        needed = second.max is not None or second.min is not None
-        needed = needed or (bool(second.weight) and config.metric.objective == "composite")
-        if first.ended and needed and name not in first.run.metrics:
-            use = "is guarded" if second.max is not None or second.min is not None else "has a weight"
-            text = f"{name} {use} in [metrics] and was not printed; print it, or take it out of [metrics]"
-            yield Finding("metrics", State.WRONG, text)
+    if first.ended and (lacking := unreported(config, first.run.metrics)):
+        yield Finding("metrics", State.WRONG, lacking)
     baseline = lab.history.baseline
     if baseline is not None and config.metric.name not in baseline.metrics:
         had = ", ".join(list(baseline.metrics)[:6])
