@@ -152,14 +152,17 @@ def test_a_metric_that_never_comes_is_wrong_and_one_that_takes_its_time_is_not(
     more = "import time\nprint('loading', flush=True)\ntime.sleep(600)"
     found = doctor(lab(tmp_path / "slow", {"train.py": SCRIPT.format(more=more)}))
     assert found["metric"][0].state is State.NOTE and found["run"][0].state is State.NOTE
-    assert "train.py:6 prints it" in found["metric"][0].text and "[budget] seconds" in found["run"][0].text
+    assert "train.py:7 prints it" in found["metric"][0].text and "[budget] seconds" in found["run"][0].text
 
 
 def test_a_script_that_never_ends_is_stopped_once_the_metric_was_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("autogit.trial.first_run.SETTLE_SECONDS", 0.5)
-    script = "import itertools, time\nfor step in itertools.count():\n    print(f'step {step} val_loss: {1 / (step + 1)}')\n    time.sleep(0.01)\n"
+    script = (
+        "import itertools, time\nfor step in itertools.count():\n"
+        "    print(f'step {step} val_loss: {1 / (step + 1)}')\n    time.sleep(0.01)\n"
+    )
     found = doctor(lab(tmp_path / "lab", {"train.py": script}))
     assert found["run"][0].state is State.NOTE and "[budget] seconds = 300" in found["run"][0].text
     assert 'the line "step 0 val_loss: 1.0"' in found["metric"][0].text
