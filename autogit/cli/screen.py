@@ -66,7 +66,6 @@ class Lines:
         self._open: set[str] = set()
         self._jobs = 1
         self._since = time.monotonic()
-        self._running: dict[str, Progress] = {}
         self._told: dict[tuple[str, int], float] = {}
         self._run_seconds: float | None = None
 
@@ -81,11 +80,9 @@ class Lines:
                     f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
                 )
             case Progress():
-                self._running[event.trial.id] = event
                 self._long_run(event)
             case Closed():
                 self._open.discard(event.record.id)
-                self._running.pop(event.record.id, None)
                 self._closed(event)
                 if event.record.trial.is_baseline:
                     self._estimate(event.record)
@@ -94,7 +91,7 @@ class Lines:
             case Opened():
                 self._open.add(event.trial.id)
             case Stopping() if self._open:
-                self._print(wrapped(f"stopping: {event.reason}{self._awaited()}", "  "), "yellow")
+                self._stopping(event)
             case Ended():
                 self._ended(event)
             case _:
@@ -103,13 +100,6 @@ class Lines:
     def _print(self, text: str = "", style: str = "") -> None:
         """Prints a line that may hold text from anywhere: never as markup, never as a terminal's escapes."""
         self.console.print(Text(plain(text), style=style))
-
-    def _awaited(self) -> str:
-        """What is still waited for after the first Ctrl-C, and how not to."""
-        running = [self._running[trial] for trial in sorted(self._open & set(self._running))]
-        names = [f"{each.trial.ref} (seed {each.seed}, for {duration(each.seconds)} now)" for each in running]
-        names += [f"exp/{trial}" for trial in sorted(self._open - set(self._running))]
-        return f" when {' and '.join(names)} is done; a second Ctrl-C ends it now, and it runs again next time"
 
     def _long_run(self, event: Progress) -> None:
         """Says that a run goes on, now and then; of a first one without a budget, that nothing ends it."""
@@ -147,6 +137,17 @@ class Lines:
             self._print(wrapped(first, "  "))
         else:
             self._estimate(event.incumbent)
+
+    def _stopping(self, event: Stopping) -> None:
+        """Says what is still waited for, and how a person ends that, too."""
+        self._print(f"  stopping: {event.reason}", "yellow")
+        for left in event.remaining:
+            runs = f"run {min(left.done + 1, left.asked)} of {left.asked}"
+            rest = "" if left.seconds is None else f", about {duration(left.seconds)} more"
+            self._print(wrapped(f"waiting for {left.trial.ref}, which makes its {runs}{rest}", "  "), "yellow")
+        if event.by_person and event.remaining:
+            now = "Ctrl-C again ends it now: runs that are not finished are made again when the next loop starts"
+            self._print(wrapped(now, "  "), "yellow")
 
     def _closed(self, event: Closed) -> None:
         record = event.record

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from autogit.config.model import Llm
 from autogit.errors import ProposerError
-from autogit.propose.models.chat import Chat, Message, Patience
-from autogit.propose.models.prompt_quote import tokens
-from autogit.propose.models.purse import Purse
+from autogit.propose.models.client import Client, CostLimit, Message, Patience
+from autogit.propose.models.quote import tokens
 
 ANSWER_TOKENS = 16
 """Most tokens of the answer that is asked for: one would do, but some servers refuse to give fewer."""
@@ -26,18 +25,13 @@ def missing_key(model: Llm) -> str:
 
 def served(model: Llm) -> list[str] | None:
     """Returns the models that the server says it has; None if it does not say."""
-    import openai
-
-    try:
-        return [each.id for each in _chat(model)._connected().models.list()]
-    except (openai.OpenAIError, ValueError, TypeError, AttributeError):
-        return None
+    return _client(model).served()
 
 
 def answers(model: Llm) -> str:
     """Asks for a word; returns why there was none, or nothing if one came."""
     try:
-        _chat(model).complete([Message(_HELLO, True)])
+        _client(model).complete([Message(_HELLO, True)])
     except ProposerError as error:
         return str(error)
     return ""
@@ -48,7 +42,7 @@ def size(text: str) -> int:
     return tokens(text)
 
 
-def _chat(model: Llm) -> Chat:
+def _client(model: Llm) -> Client:
     key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
     brief = replace(model, max_tokens=ANSWER_TOKENS, timeout=min(model.timeout, SECONDS))
-    return Chat(brief, key, Purse(None), threading.Event(), Patience(attempts=1))
+    return Client(brief, key, CostLimit(None), threading.Event(), Patience(attempts=1))
