@@ -16,7 +16,7 @@ from autogit.cli import cli
 from autogit.errors import ConfigError
 from autogit.events import Closed, Event, Notice
 from autogit.records import Record
-from autogit.trial.audit import RUNS, audit, told
+from autogit.trial.audit import RUNS, audit, describe
 
 EVALUATE = """\
 import sys
@@ -66,10 +66,10 @@ def test_the_best_and_the_baseline_are_scored_once_on_other_data(tmp_path: Path)
     assert found.chosen == pytest.approx(sum(run.metrics["val_loss"] for run in runs) / len(runs))
     assert found.value == pytest.approx(found.chosen + 1)
     there, here = (base.value or 0) - found.value, base.chosen - found.chosen
-    words = f"over the baseline {100 * there / (base.value or 1):+.2f}% there, {100 * here / base.chosen:+.2f}% here"
-    assert words in told(best, lab.history)
+    words = f"over the baseline {100 * there / (base.value or 1):+.2f}% and {100 * here / base.chosen:+.2f}%"
+    assert words in describe(best, lab.history)
     shown = CliRunner(catch_exceptions=False).invoke(cli, ["-C", str(folder), "best"])
-    assert f"audit: {told(best, lab.history)}" in done.output and told(best, lab.history) in shown.output
+    assert f"audit: {describe(best, lab.history)}" in done.output and describe(best, lab.history) in shown.output
     assert "audit_value = " in git(folder, "notes", "show", best.trial.ref)
     assert sum(map(checks, lab.trials())) == 2, "nothing else was looked at"
 
@@ -97,7 +97,7 @@ def test_an_audit_may_refuse_and_output_may_be_gone(tmp_path: Path) -> None:
     words: list[str] = []
     Lab.open(folder).loop(trials=1, target=9.0)
     baseline = Lab.open(folder).trial(0)
-    assert told(baseline, Lab.open(folder).history) == "refused: too good"
+    assert describe(baseline, Lab.open(folder).history) == "refused: too good"
 
     folder = make_audited(tmp_path / "other")
     lab = Lab.open(folder)

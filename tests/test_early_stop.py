@@ -45,13 +45,13 @@ def test_what_cannot_win_is_stopped_and_one_in_ten_is_audited(tmp_path: Path) ->
         (run,) = trial.runs
         assert run.status is RunStatus.PRUNED and "behind the incumbent's with the same seed" in run.reason
         assert run.step is not None and run.step <= 21, "half-way at the latest"
-    (audited,) = [trial for trial in trials if trial.statistics.get("audited")]
-    assert (audited.id, audited.verdict) == ("10", Verdict.REJECTED)
+    (spared,) = [trial for trial in trials if trial.statistics.get("spared")]
+    assert (spared.id, spared.verdict) == ("10", Verdict.REJECTED)
 
     runner = CliRunner()
     told = json.loads(runner.invoke(cli, ["-C", str(folder), "trends", "--json"]).output)["pruning"]
-    assert told == {"stopped": len(pruned), "audited": 1, "won": 0}
-    line = f"stopped early: {len(pruned)}; let finish to audit that: 1, of which 0 would have won"
+    assert told == {"stopped": len(pruned), "spared": 1, "won": 0}
+    line = f"stopped early: {len(pruned)}; spared to check that: 1, of which 0 would have won"
     assert line in runner.invoke(cli, ["-C", str(folder), "trends"]).output
 
 

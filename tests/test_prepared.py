@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import git
@@ -14,11 +15,10 @@ from llm_server import Hang, LlmServer, Request, Say, Step, answer
 from toy import branches, make_toy
 
 from autogit import Lab, wiring
-from autogit.config.model import Config
 from autogit.events import Closed, Event, Opened
+from autogit.history import spending
 from autogit.protocols import Context, Proposer
 from autogit.records import Proposal, Record, Verdict
-from autogit.spending import spending
 
 QUICK = '[accept]\nrule = "greedy"\nseeds = 1\n'
 WIDER = "--- a/train.py\n+++ b/train.py\n@@\n-width = 8\n+width = 32\n"
@@ -46,10 +46,10 @@ class Paced:
 def sequence(folder: Path, monkeypatch: pytest.MonkeyPatch, early: bool) -> list[tuple[str, Verdict]]:
     """A loop in which each proposal is ready long before the running trial ends, or is begun only after its end."""
     made, closed = threading.Semaphore(0), threading.Semaphore(1)
-    original = wiring.portfolio
+    original = wiring.build_portfolio
 
-    def paced(config: Config, cancel: threading.Event | None = None) -> Paced:
-        return Paced(original(config, cancel), (lambda: None) if early else closed.acquire, made.release)
+    def paced(*arguments: Any) -> Paced:
+        return Paced(original(*arguments), (lambda: None) if early else closed.acquire, made.release)
 
     def watch(event: Event) -> None:
         if early and isinstance(event, Opened) and event.trial.id in map(str, range(1, 8)):
@@ -57,7 +57,7 @@ def sequence(folder: Path, monkeypatch: pytest.MonkeyPatch, early: bool) -> list
         if isinstance(event, Closed) and not event.record.trial.is_baseline:
             closed.release(2)  # a second one where the accepted change makes it be made anew
 
-    monkeypatch.setattr(wiring, "portfolio", paced)
+    monkeypatch.setattr(wiring, "build_portfolio", paced)
     # The portfolio weighs gains by time, which two labs do not share to the millisecond.
     monkeypatch.setattr(Record, "seconds", property(lambda record: float(len(record.runs))))
     make_toy(folder, more=QUICK)

@@ -124,7 +124,7 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.execute.local import job_count
     from autogit.setup.launch import UNKNOWN
-    from autogit.trial.jobs import Recipe
+    from autogit.trial.jobs import JobMaker
 
     config = lab.config
     try:
@@ -132,7 +132,7 @@ def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("gpu", State.WRONG, str(error))
     try:
-        recipe = Recipe(config, lab.ledger.root, lab.ledger.prefix, config.budget.seconds or 60.0)
+        recipe = JobMaker(config, lab.ledger.root, lab.ledger.prefix, config.budget.seconds or 60.0)
         line = recipe.line("exp/0", config.train.seed, config.budget.steps, {})
     except ConfigError as error:
         yield Finding("command", State.WRONG, str(error))

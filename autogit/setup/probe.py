@@ -78,12 +78,12 @@ def _run(survey: Survey) -> tuple[_Watch, bool, str]:
     """(what was seen, whether it ended by itself, its reason)."""
     from autogit.execute.local import LocalExecutor
     from autogit.lab import Lab
-    from autogit.trial.jobs import Recipe
+    from autogit.trial.jobs import JobMaker
 
     lab = Lab(find(survey.folder))
     config = lab.config
     watch = _Watch(normalised(config.metric.name))
-    recipe = Recipe(config, lab.ledger.root, lab.ledger.prefix, SECONDS)
+    maker = JobMaker(config, lab.ledger.root, lab.ledger.prefix, SECONDS)
     executor = LocalExecutor(config, 1)
     with lab.ledger.lock():
         checkout = lab.ledger.checkout(lab.ledger.main(), 0)
@@ -91,7 +91,7 @@ def _run(survey: Survey) -> tuple[_Watch, bool, str]:
         out.mkdir(parents=True, exist_ok=True)
         try:
             variables = executor.variables(0, config.train.seed)
-            job = recipe.train(checkout, out, config.train.seed, config.budget.steps, variables, None)
+            job = maker.train(checkout, out, config.train.seed, config.budget.steps, variables, None)
             job = replace(job, seconds=SECONDS, timeout=None, grace=1.0)
             done = executor.run(job, watch, Event())
         finally:
