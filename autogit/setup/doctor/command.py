@@ -17,8 +17,8 @@ from autogit.evaluate.objective import unreported
 from autogit.lab import Lab
 from autogit.setup.doctor.advice import advice, missing_module
 from autogit.setup.doctor.findings import Finding, State
+from autogit.setup.launch import UNKNOWN
 from autogit.setup.metrics import printed
-from autogit.setup.scripts import UNKNOWN
 from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun
 from autogit.wording import duration, number
 
