@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autogit.propose.hunks import applied
+from autogit.diff import applied
 from autogit.propose.search.parameters import find, same
 from autogit.protocols import Context
 from autogit.records import Proposal, Value

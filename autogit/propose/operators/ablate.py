@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from autogit.diff import unified
-from autogit.propose.hunks import applied
+from autogit.diff import applied, unified
 from autogit.propose.lineage import on_main
 from autogit.propose.moves import moved
 from autogit.propose.operators.bundle import parts

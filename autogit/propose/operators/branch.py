@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autogit.diff import unified
-from autogit.propose.hunks import applied
+from autogit.diff import applied, unified
 from autogit.propose.lineage import roots, strongest_dead
 from autogit.propose.moves import moved
 from autogit.propose.search.domains import near
