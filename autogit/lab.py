@@ -140,7 +140,7 @@ class Lab:
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
-        from autogit.propose.ideas import waiting
+        from autogit.propose.lineage import waiting
         from autogit.propose.models.answer import FORM
         from autogit.propose.models.prompt import brief, render
         from autogit.propose.search.hyperparameters import parameter_importance
@@ -151,7 +151,7 @@ class Lab:
 
     def ideas(self) -> tuple[Idea, ...]:
         """The queued ideas that nobody has followed yet, oldest first."""
-        from autogit.propose.ideas import waiting
+        from autogit.propose.lineage import waiting
 
         return waiting(self.ledger.ideas(), self.history)
 

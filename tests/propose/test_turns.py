@@ -15,8 +15,7 @@ from autogit.history import History
 from autogit.propose import build_portfolio
 from autogit.propose.beliefs import Arms, beliefs
 from autogit.propose.notices import Notices
-from autogit.propose.plateau import Rung, rung
-from autogit.propose.portfolio import Portfolio, is_model
+from autogit.propose.portfolio import Portfolio, Rung, is_model, rung
 from autogit.protocols import Context
 from autogit.records import Idea, Proposal, Verdict
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autogit.config.model import Agent
 from autogit.errors import PatchError, ProposerError
-from autogit.propose.ideas import waiting
+from autogit.propose.lineage import waiting
 from autogit.propose.models import agent_folder, agent_process
 from autogit.propose.models import answer as llm_answer
 from autogit.propose.models import crash as llm_crash

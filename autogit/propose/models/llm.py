@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autogit.config.model import Config, Llm
 from autogit.errors import Interrupted, PatchError, ProposerError
-from autogit.propose.ideas import waiting
+from autogit.propose.lineage import waiting
 from autogit.propose.models import answer as llm_answer
 from autogit.propose.models import crash as llm_crash
 from autogit.propose.models.answer import Answer
