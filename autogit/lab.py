@@ -141,13 +141,12 @@ class Lab:
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
         from autogit.propose.lineage import waiting
-        from autogit.propose.models.answer import FORM
-        from autogit.propose.models.prompt import brief, render
+        from autogit.propose.models.prompt import brief, model_prompt
         from autogit.propose.search.hyperparameters import parameter_importance
 
         context = self._wiring().context()
         ideas = waiting(self.ledger.ideas(), self.history)
-        return render(brief(context, ideas, parameter_importance(context)), FORM, tokens)
+        return model_prompt(brief(context, ideas, parameter_importance(context)), tokens)
 
     def ideas(self) -> tuple[Idea, ...]:
         """The queued ideas that nobody has followed yet, oldest first."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
-from autogit.events import Closed, Ended, Notice, Opened, Started, Stopping
+from autogit.events import Closed, Ended, Notice, Opened, Remaining, Started, Stopping
 from autogit.protocols import Judgement, More
 from autogit.records import Proposal, Record, Verdict
 from autogit.trial.audit import Auditor
@@ -56,6 +56,7 @@ class Loop:
         self._closed: list[Record] = []
         self._crashed: list[str] = []
         self._deaths = 0
+        self._in_work: dict[int, OpenTrial] = {}
         self._stop_reason = ""
         self._since = time.monotonic()
 
@@ -111,12 +112,13 @@ class Loop:
         """Returns the proposals that would come next, on the present `main`; nothing is run."""
         return self._queue.preview(count)
 
-    def stop(self, reason: str, now: bool = False) -> None:
+    def stop(self, reason: str, now: bool = False, by_person: bool = False) -> None:
         """Ends the loop after the current trials; with `now` they are given up and run again next time."""
         with self._session.lock:
             if not self._stop_reason:
                 self._stop_reason = reason
-                self._session.observer(Stopping(reason))
+                remaining = tuple(self._remaining(opened) for opened in self._in_work.values())
+                self._session.observer(Stopping(reason, remaining, by_person))
         if now:
             self._session.cancel.set()
 
@@ -128,6 +130,7 @@ class Loop:
         with self._session.lock:
             trials = self._limits.trials
             goes_on = not self._stop_reason and (trials is None or self._begun + self._queue.ahead < trials)
+            self._in_work[slot] = opened
         if given is None and goes_on:
             self._queue.prepare()
         self._session.observer(Opened(opened.trial, slot))
@@ -140,6 +143,7 @@ class Loop:
             if not reason or self._deaths > MAX_DEATHS_IN_A_ROW:
                 return False
             session.ledger.discard(trial)
+            self._in_work.pop(slot, None)
             self._queue.died(trial, reason)
         text = f"{trial.title} ({trial.operator}) dies in its first step, so it is no trial: {reason}"
         session.observer(Notice(text))
@@ -173,6 +177,7 @@ class Loop:
                 record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason)
                 notices = session.ledger.close(record, log, opened.curves)
             self._queue.closed(trial)
+            self._in_work.pop(slot, None)
             session.history.add(record)
             if not trial.is_baseline:
                 self._closed.append(record)
@@ -229,7 +234,7 @@ class Loop:
                 if asked:
                     self._interrupted = True
                     self._session.ending.set()
-                    self.stop("stopped by the person", now=asked > 1)
+                    self.stop("stopped by the person", now=asked > 1, by_person=True)
                 wait(workers, return_when=FIRST_EXCEPTION)
                 return
             except KeyboardInterrupt:
@@ -253,6 +258,14 @@ class Loop:
                 self.stop(f"patience: {fruitless} trials in a row without an improvement")
             self._begun += not self._stop_reason
             return bool(self._stop_reason)
+
+    def _remaining(self, opened: OpenTrial) -> Remaining:
+        done, asked = len(opened.runs), max(opened.asked, 1)
+        usual = sum(run.seconds for run in opened.runs) / done if done else self._session.history.usual_seconds()
+        left = None
+        if usual is not None:
+            left = max(0.0, usual * (asked - done) - (time.monotonic() - opened.since))
+        return Remaining(opened.trial, done, asked, left)
 
     def _pass_on_notices(self) -> None:
         for text in self._notices():

@@ -63,6 +63,17 @@ class Revisions(Protocol):
     def export(self, commit: str, folder: Path) -> None:
         """The files of a commit in a new or emptied folder of one's own, without history."""
 
+    def read(self, commit: str, path: str) -> bytes | None:
+        """One file of a commit as it is stored; None if there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a loop has left before its limits end it; None: no limit."""
+
+    trials: int | None = None
+    hours: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -83,6 +94,13 @@ class Context:
     """The canonical diff of a text as it would land on `base`; raises PatchError with what a model needs to mend it."""
     died: tuple[Proposal, ...] = ()
     """Proposals of this loop that died in their first step and became no trials; `refused` says of what."""
+    remaining: Remaining = Remaining()
+    stale: Proposal | None = None
+    """A paid proposal for an older `main` that does not fit this one: who made it is asked to make it again."""
+    ahead: int = 0
+    """Slots that are measuring while this is asked, if its answer could wait until one of them has its verdict."""
+    tell: Callable[[str], None] = lambda text: None
+    """Says something to the person at once, while a proposer is still waited for."""
 
 
 class Proposer(Protocol):

@@ -187,7 +187,7 @@ edits = [{ find = "noise = $X", replace = "noise = $X.nosie()" }]
     records = Lab.open(folder).trials()
     assert [r.trial.number for r in records] == list(range(len(records)))
     assert not any(r.verdict is Verdict.CRASHED for r in records)
-    assert sum("A typo" in text and "dies in its first step" in text and "nosie" in text for text in told) == 1
+    assert sum("A typo" in text and "dies in its first step" in text and "nosie" in text for text in told) >= 1
     assert branches(folder) == ["main"]
 
 

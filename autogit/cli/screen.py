@@ -83,7 +83,7 @@ class Lines:
             case Opened():
                 self._open.add(event.trial.id)
             case Stopping() if self._open:
-                self._print(f"  stopping: {event.reason}", "yellow")
+                self._stopping(event)
             case Ended():
                 self._ended(event)
             case _:
@@ -107,6 +107,17 @@ class Lines:
             self._print(wrapped(first, "  "))
         else:
             self._estimate(event.incumbent)
+
+    def _stopping(self, event: Stopping) -> None:
+        """Says what is still waited for, and how a person ends that, too."""
+        self._print(f"  stopping: {event.reason}", "yellow")
+        for left in event.remaining:
+            runs = f"run {min(left.done + 1, left.asked)} of {left.asked}"
+            rest = "" if left.seconds is None else f", about {duration(left.seconds)} more"
+            self._print(wrapped(f"waiting for {left.trial.ref}, which makes its {runs}{rest}", "  "), "yellow")
+        if event.by_person and event.remaining:
+            now = "Ctrl-C again ends it now: runs that are not finished are made again when the next loop starts"
+            self._print(wrapped(now, "  "), "yellow")
 
     def _closed(self, event: Closed) -> None:
         record = event.record

@@ -32,7 +32,7 @@ def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Po
         RevisitProposer(), BranchProposer(), BundleProposer(),
     ]  # fmt: skip
     if config.llm or config.agent.command:
-        from autogit.propose.models.llm import llm_proposers
+        from autogit.propose.models.llm import model_proposers
 
-        proposers += llm_proposers(config, cancel, parameter_importance)
+        proposers += model_proposers(config, cancel, parameter_importance)
     return Portfolio(proposers)

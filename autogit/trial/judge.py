@@ -51,6 +51,7 @@ class Judge:
     def train_and_evaluate(self, opened: OpenTrial, more: More, slot: int) -> None:
         """Makes the runs that are asked for: the incumbent's that are missing, then the candidate's."""
         incumbent = self._incumbent(opened.trial)
+        opened.asked = len(opened.runs) + len(more.candidate)
         for seed in more.incumbent:
             assert incumbent is not None
             self.fill_missing_run(incumbent, seed, slot)

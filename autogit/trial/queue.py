@@ -10,6 +10,7 @@ git for the next loop.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -21,6 +22,7 @@ import numpy as np
 from autogit.config.model import Config
 from autogit.diff import grown_by
 from autogit.errors import Interrupted, PatchError
+from autogit.events import Notice
 from autogit.history import History
 from autogit.protocols import Context, Landed, Proposer
 from autogit.records import BASELINE, NULL, Curve, Proposal, Record, Run, Trial, Verdict
@@ -61,12 +63,17 @@ class OpenTrial:
     curves: list[Curve] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     reproduce: str = ""
+    asked: int = 0
+    """Runs that were asked for until now."""
+    since: float = field(default_factory=time.monotonic)
+    """When its present run began, by the monotonic clock in seconds."""
     spared: bool = False
     """Whether a run would have been pruned, and was allowed to finish to see what pruning costs."""
 
     def add(self, measured: Measured) -> None:
         """Takes in one more run."""
         self.runs.append(measured.run)
+        self.since = time.monotonic()
         self.logs.append(measured.log)
         self.reproduce = self.reproduce or measured.reproduce
         self.spared |= measured.spared
@@ -269,6 +276,7 @@ class TrialQueue:
                 revisions=self._ledger,
                 check=lambda text: experiment(text, known.base, self._land),
                 died=known.died,
+                tell=lambda text: self._session.observer(Notice(text)),
             )
         )
         if proposal is not None and proposal.usage is not None:

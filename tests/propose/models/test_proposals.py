@@ -6,13 +6,12 @@ from contextlib import ExitStack
 
 import pytest
 from llm_server import Drop, Fail, LlmServer, Request, Say, Step, answer
-from propose.llm_bench import BROKEN, CONFIG, DIFF, LlmBench, model
+from propose.models.bench import BROKEN, CONFIG, DIFF, LlmBench, model
 
 from autogit.config.load import parse
 from autogit.errors import ProposerError
-from autogit.propose.models.chat import Patience
-from autogit.propose.models.llm import LlmProposer, llm_proposers
-from autogit.propose.models.purse import Purse
+from autogit.propose.models.client import CostLimit, Patience
+from autogit.propose.models.llm import LlmProposer, model_proposers
 from autogit.records import Idea, Verdict
 
 Serve = Callable[..., LlmServer]
@@ -26,7 +25,7 @@ def serve() -> Iterator[Serve]:
 
 
 def proposer(server: LlmServer, limit: float | None = None, **changes: object) -> LlmProposer:
-    return LlmProposer(model(server.url, **changes), Purse(limit), threading.Event(), patience=QUICK)
+    return LlmProposer(model(server.url, **changes), CostLimit(limit), threading.Event(), patience=QUICK)
 
 
 def test_an_answer_becomes_a_proposal_with_its_claim_and_cost(serve: Serve) -> None:
@@ -146,7 +145,7 @@ def test_the_cost_limit_stops_all_models_of_a_loop(serve: Serve) -> None:
         + f'[limits]\ncost = 0.0015\n[[llm]]\nmodel = "a"\nbase_url = "{server.url}"\napi_key_env = ""\n'
         + f'price_input = 1\nrepairs = 5\n[[llm]]\nmodel = "b"\nbase_url = "{server.url}"\napi_key_env = ""\n'
     )
-    first, second = llm_proposers(config, patience=QUICK)
+    first, second = model_proposers(config, patience=QUICK)
     proposal = first.propose(LlmBench(config=config).context())
     # Two calls of a thousandth each: the third is not made, and what was paid for is in the proposal.
     assert proposal is not None and proposal.usage is not None
@@ -160,9 +159,9 @@ def test_the_cost_limit_stops_all_models_of_a_loop(serve: Serve) -> None:
 
 def test_models_have_names_of_their_own() -> None:
     text = CONFIG + '[[llm]]\nmodel = "a"\n[[llm]]\nmodel = "b"\n[[llm]]\nmodel = "a"\nbase_url = "http://x/v1"\n'
-    assert [p.name for p in llm_proposers(parse(text))] == ["llm:a#1", "llm:b", "llm:a#2"]
-    assert [p.name for p in llm_proposers(parse(CONFIG + '[llm]\nmodel = "a"\n'))] == ["llm:a"]
-    assert llm_proposers(parse(CONFIG)) == []
+    assert [p.name for p in model_proposers(parse(text))] == ["llm:a#1", "llm:b", "llm:a#2"]
+    assert [p.name for p in model_proposers(parse(CONFIG + '[llm]\nmodel = "a"\n'))] == ["llm:a"]
+    assert model_proposers(parse(CONFIG)) == []
 
 
 def test_a_failure_after_an_answer_keeps_what_was_paid_for(serve: Serve) -> None:

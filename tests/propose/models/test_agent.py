@@ -8,13 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from propose.llm_bench import TRAIN, LlmBench
+from propose.models.bench import LlmBench
 
 from autogit.config.model import Agent
 from autogit.errors import Interrupted, ProposerError
-from autogit.propose.models.agent import AgentProposer
-from autogit.propose.models.agent_usage import usage
-from autogit.propose.models.purse import Purse
+from autogit.propose.models.agent import AgentProposer, usage
+from autogit.propose.models.client import CostLimit
 from autogit.records import Idea, Proposal, Verdict
 
 EDIT = "sed -i 's/width = 64/width = 96/' train.py"
@@ -25,7 +24,7 @@ SAY = f"printf '{WORDS}' > AUTOGIT_PROPOSAL.md"
 def agent(
     command: str, limit: float | None = None, cancel: threading.Event | None = None, **changes: float
 ) -> AgentProposer:
-    return AgentProposer(Agent(command, **changes), Purse(limit), cancel or threading.Event())  # type: ignore[arg-type]
+    return AgentProposer(Agent(command, **changes), CostLimit(limit), cancel or threading.Event())  # type: ignore[arg-type]
 
 
 def bench() -> LlmBench:
@@ -54,7 +53,7 @@ def test_it_gets_the_briefing_as_a_file_and_as_a_path() -> None:
     lab.told.words = "Make it wide."
     lab.told.queue = (Idea("aaaa0000", "Try 96", "1"),)
     proposal = propose(f"{EDIT}; cmp {{briefing}} AUTOGIT_BRIEFING.md && cat {{briefing}}", lab)
-    assert "Make it wide." in proposal.raw and "Try 96" in proposal.raw and TRAIN in proposal.raw
+    assert "Make it wide." in proposal.raw and "Try 96" in proposal.raw and "editable files: train.py" in proposal.raw
     assert proposal.idea == "aaaa0000"
 
 

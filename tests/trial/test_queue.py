@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import git
@@ -14,7 +15,6 @@ from llm_server import Hang, LlmServer, Request, Say, Step, answer
 from toy import branches, make_toy
 
 from autogit import Lab, wiring
-from autogit.config.model import Config
 from autogit.events import Closed, Event, Opened
 from autogit.history import spending
 from autogit.protocols import Context, Proposer
@@ -48,8 +48,8 @@ def sequence(folder: Path, monkeypatch: pytest.MonkeyPatch, early: bool) -> list
     made, closed = threading.Semaphore(0), threading.Semaphore(1)
     original = wiring.build_portfolio
 
-    def paced(config: Config, cancel: threading.Event | None = None) -> Paced:
-        return Paced(original(config, cancel), (lambda: None) if early else closed.acquire, made.release)
+    def paced(*arguments: Any) -> Paced:
+        return Paced(original(*arguments), (lambda: None) if early else closed.acquire, made.release)
 
     def watch(event: Event) -> None:
         if early and isinstance(event, Opened) and event.trial.id in map(str, range(1, 8)):

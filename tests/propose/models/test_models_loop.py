@@ -161,7 +161,7 @@ def test_context_prints_the_briefing_for_any_tool(tmp_path: Path) -> None:
     (folder / "program.md").write_text("Be bold.\n")
     told = CliRunner().invoke(cli, ["-C", str(folder), "context"])
     assert told.exit_code == 0
-    assert "Be bold." in told.output and "width = 8" in told.output and "## Your answer" in told.output
+    assert "Be bold." in told.output and "width = 8" in told.output and "## The form of your answer" in told.output
     short = CliRunner().invoke(cli, ["-C", str(folder), "context", "--tokens", "10"])
     assert short.exit_code == 1 and "raise `context`" in short.output
     (tmp_path / "answer.txt").write_text(WIDER.replace("width = 8", "width = 9"))

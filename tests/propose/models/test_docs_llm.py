@@ -10,15 +10,15 @@ from pathlib import Path
 
 from llm_server import LlmServer, Say, answer
 from propose.fabricated import record
-from propose.llm_bench import CONFIG, DIFF, LlmBench, model
+from propose.models.bench import CONFIG, DIFF, LlmBench, model
 
 from autogit.config.load import parse
+from autogit.propose.models.client import CostLimit
 from autogit.propose.models.llm import LlmProposer
-from autogit.propose.models.prompt_quote import block
-from autogit.propose.models.purse import Purse
+from autogit.propose.models.quote import block
 from autogit.records import BASELINE, Curve, Idea, Record, Verdict
 
-PAGE = Path(__file__).parents[2] / "docs" / "llm.md"
+PAGE = Path(__file__).parents[3] / "docs" / "llm.md"
 BEGIN, END = "<!-- prompt -->\n", "<!-- end of prompt -->"
 
 
@@ -30,11 +30,17 @@ def prompt() -> str:
     bench.told.curve = {"2": (Curve(1, "loss", (100, 200, 300, 400, 500), (2.1, 1.6, 1.3, 1.1, 1.0)),)}
     for made in trials():
         bench.history.add(made)
-    bench.diffs["3"] = ""
+    bench.diffs.update(
+        {"1": change("warmup = 0", "warmup = 50"), "2": change("1e-4", "3e-4"), "3": change("GELU", "SwiGLU")}
+    )
     bench.base = "c2"
     with LlmServer([Say(answer(DIFF))]) as server:
-        LlmProposer(model(server.url), Purse(None), threading.Event()).propose(bench.context())
+        LlmProposer(model(server.url), CostLimit(None), threading.Event()).propose(bench.context())
         return server.requests[0].last
+
+
+def change(old: str, new: str) -> str:
+    return f"diff --git a/train.py b/train.py\n--- a/train.py\n+++ b/train.py\n@@ -3 +3 @@\n-{old}\n+{new}\n"
 
 
 def trials() -> list[Record]:
@@ -66,7 +72,7 @@ def test_the_prompt_in_the_docs_is_what_is_sent() -> None:
     if os.environ.get("UPDATE_DOCS"):
         PAGE.write_text(f"{head}{BEGIN}{wanted}{END}{tail}", encoding="utf-8")
     else:
-        assert shown == wanted, "write it anew with: UPDATE_DOCS=1 pytest tests/propose/test_llm_docs.py"
+        assert shown == wanted, "write it anew with: UPDATE_DOCS=1 pytest tests/propose/models/test_docs_llm.py"
 
 
 def test_the_settings_in_the_docs_are_understood() -> None:

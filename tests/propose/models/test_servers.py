@@ -10,13 +10,12 @@ from contextlib import ExitStack
 
 import pytest
 from llm_server import Drop, Fail, Garble, Hang, LlmServer, Say, Step
-from propose.llm_bench import LlmBench, model
+from propose.models.bench import LlmBench, model
 
 from autogit.config.model import Llm
 from autogit.errors import Interrupted, ProposerError
-from autogit.propose.models.chat import Chat, Message, Patience
+from autogit.propose.models.client import Client, CostLimit, Message, Patience
 from autogit.propose.models.llm import LlmProposer
-from autogit.propose.models.purse import Purse
 
 Serve = Callable[..., LlmServer]
 QUICK = Patience(attempts=3, first=0.01, most=0.02)
@@ -31,10 +30,10 @@ def serve() -> Iterator[Serve]:
 
 
 def chat(
-    server: LlmServer, purse: Purse | None = None, cancel: threading.Event | None = None, **changes: object
-) -> Chat:
+    server: LlmServer, cost: CostLimit | None = None, cancel: threading.Event | None = None, **changes: object
+) -> Client:
     settings = model(server.url, **changes)
-    return Chat(settings, KEY, purse or Purse(None), cancel or threading.Event(), QUICK)
+    return Client(settings, KEY, cost or CostLimit(None), cancel or threading.Event(), QUICK)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,6 @@ def chat(
         Drop(),
         Drop("half an ans"),
         Garble(),
-        Say("it just ends", finish=None),
     ],
     ids=str,
 )
@@ -108,7 +106,7 @@ def test_what_cannot_pass_stops_at_once_and_says_what_it_is(serve: Serve, step: 
 def test_a_server_that_is_not_there() -> None:
     with LlmServer([Say("")]) as server:
         url = server.url
-    lonely = Chat(Llm("tiny", url), KEY, Purse(None), threading.Event(), QUICK)
+    lonely = Client(Llm("tiny", url), KEY, CostLimit(None), threading.Event(), QUICK)
     with pytest.raises(ProposerError, match="cannot be reached"):
         lonely.complete(ASK)
 
@@ -132,8 +130,8 @@ def test_the_person_does_not_wait_for_a_model(serve: Serve) -> None:
 def test_every_try_is_paid_for(serve: Serve) -> None:
     """Also one that breaks off, whose tokens nobody tells."""
     server = serve(Drop("x" * 300), Say("whole", usage=(10, 20)), Say("free", usage=None))
-    purse = Purse(None)
-    talk = chat(server, purse, price_output=1_000_000)
+    cost = CostLimit(None)
+    talk = chat(server, cost, price_output=1_000_000)
     reply = talk.complete(ASK)
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (2 + 10, 100 + 20)
     assert reply.usage.cost == pytest.approx(120)
@@ -154,7 +152,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
         Fail(400, {"error": {"message": f"what is {KEY}?"}}),
     )
     config = model(server.url, api_key_env="KEY_HERE", repairs=0)
-    proposer = LlmProposer(config, Purse(None), threading.Event(), patience=QUICK)
+    proposer = LlmProposer(config, CostLimit(None), threading.Event(), patience=QUICK)
     proposal = proposer.propose(LlmBench().context())
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert "org-of-ada" not in server.requests[0].headers.values()
@@ -173,11 +171,11 @@ def test_no_key_says_where_it_is_looked_for(serve: Serve) -> None:
     server = serve(Say(""))
     config = model(server.url, api_key_env="NO_SUCH_KEY")
     with pytest.raises(ProposerError, match=r"\$NO_SUCH_KEY is not set"):
-        LlmProposer(config, Purse(None), threading.Event()).propose(LlmBench().context())
+        LlmProposer(config, CostLimit(None), threading.Event()).propose(LlmBench().context())
     assert not server.requests
 
 
 def test_the_key_goes_where_the_configuration_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-    talk = Chat(Llm("gpt"), KEY, Purse(None), threading.Event())
+    talk = Client(Llm("gpt"), KEY, CostLimit(None), threading.Event())
     assert talk._connected().base_url.host == "api.openai.com"

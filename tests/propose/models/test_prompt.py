@@ -7,17 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from propose.fabricated import record
-from propose.llm_bench import CONFIG, TRAIN
+from propose.models.bench import CONFIG, TRAIN, Told
 
 from autogit.config.load import parse
 from autogit.config.model import Metric
 from autogit.errors import ProposerError
 from autogit.history import History
-from autogit.propose.models.answer import FORM, read
-from autogit.propose.models.prompt import Briefing, render
-from autogit.propose.models.prompt_quote import block, inline, tokens, visible
-from autogit.propose.models.prompt_trials import trials
+from autogit.propose.models.answer import form, read
+from autogit.propose.models.prompt import Briefing, model_prompt
+from autogit.propose.models.quote import block, inline, tokens, visible
+from autogit.propose.models.trials import tried
 from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Verdict
+
+
+class Diffs(dict[str, str]):
+    """Every trial's diff."""
+
+    def __missing__(self, trial: str) -> str:
+        return f"diff --git a/train.py b/train.py\n--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-a = 0\n+a = {trial}\n"
+
 
 VERDICTS = [Verdict.ACCEPTED, Verdict.REJECTED, Verdict.CRASHED, Verdict.UNSTABLE, Verdict.INVALID]
 
@@ -41,33 +49,40 @@ def _titled(made: Record, i: int) -> Record:
 
 def briefing(count: int = 0, **changes: object) -> Briefing:
     return Briefing(
-        **{"config": parse(CONFIG), "base": "c0", "files": {"train.py": TRAIN}, "history": history(count)} | changes
+        **{
+            "config": parse(CONFIG),
+            "base": "c0",
+            "files": {"train.py": TRAIN},
+            "history": history(count),
+            "revisions": Told(Diffs()),
+        }
+        | changes
     )  # type: ignore[arg-type]
 
 
 def test_it_says_what_there_is_to_know() -> None:
     curve = Curve(1, "loss", tuple(range(0, 1000, 10)), tuple(3.0 / (1 + i) for i in range(100)))
-    text = render(
+    text = model_prompt(
         briefing(
             3,
             guide="Keep it small.\n",
             ideas=(Idea("a", "Try rotary embeddings", "1"), Idea("b", "Then SwiGLU", "2")),
-            curve=curve,
+            revisions=Told(Diffs(), {"0": (curve,)}),
             importance={"learning_rate": 0.7, "width": 0.3},
             pending=(Proposal("c0", "", "A title in work", "llm:m", "other"),),
         ),
-        FORM,
         5000,
     )
     for fact in (
         "val_loss, lower is better", "Target: 0.5", "500 steps", "`*.py`", "`.autoresearch.toml`, `evaluate.py`",
         "Keep it small.", "try this one now", "Try rotary embeddings", "Then SwiGLU", "device cpu, threads 2",
-        "standard deviation of 0.01", "0: 3,", "990: 0.03", "learning_rate 70%", "A title in work",
-        "Change number 1", "because of 2", "- 3 [invalid] Change number 3; why 3", "llm:m/kind1: 1 of 1 accepted",
+        "deviation of 0.0141", "0: 3,", "990: 0.03", "learning_rate 70%", "A title in work",
+        "Change number 1", "because of 2", "- 3 [invalid] Change number 3; why 3",
+        "llm:m/kind1: 1 of 1 accepted", "+a = 1", "by seed (this / trial 0): 1: 1.05 / 1",
         TRAIN, "TITLE:",
     ):  # fmt: skip
         assert fact in text, fact
-    assert render(briefing(3), FORM, 5000) == render(briefing(3), FORM, 5000)
+    assert model_prompt(briefing(3), 5000) == model_prompt(briefing(3), 5000)
 
 
 @given(count=st.integers(0, 60), room=st.integers(900, 4000))
@@ -75,18 +90,18 @@ def test_it_says_what_there_is_to_know() -> None:
 def test_it_fits_and_never_cuts_a_file(count: int, room: int) -> None:
     told = briefing(count)
     try:
-        text = render(told, FORM, room)
+        text = model_prompt(told, room)
     except ProposerError:
         # Too little even for the code and the rules.
-        assert tokens(render(briefing(count), FORM, 100_000)) > room
+        assert tokens(model_prompt(briefing(count), 100_000)) > room
         return
-    assert TRAIN in text and FORM in text
+    assert TRAIN in text and form() in text
     assert tokens(text) <= room
 
 
 def test_the_least_telling_trials_are_summarised_first() -> None:
     made = history(300)
-    text = trials(made, 4000)
+    text = tried(made, Told(Diffs()), 4000)
     shown = {int(n) for n in re.findall(r"^- (\d+) \[", text, re.MULTILINE)}
     accepted = {int(r.id) for r in made.accepted}
     rejected = [int(r.id) for r in made if r.verdict is Verdict.REJECTED]
@@ -103,13 +118,13 @@ def test_near_misses_are_called_so() -> None:
     made = history(0)
     made.add(record("1", "c1", "c0", 1.015, Verdict.REJECTED))
     made.add(record("2", "c2", "c0", 1.5, Verdict.REJECTED))
-    text = trials(made, 1000)
-    assert "- 1 [near miss]" in text and "(worse by 0.015)" in text and "- 2 [rejected]" in text
+    text = tried(made, Told(Diffs()), 1000)
+    assert "- 1 [near miss]" in text and "val_loss 0.015 worse than trial 0" in text and "- 2 [rejected]" in text
 
 
 def test_what_cannot_be_shortened_is_too_long() -> None:
     with pytest.raises(ProposerError, match="name fewer files"):
-        render(briefing(files={"train.py": "x = 1\n" * 10_000}), FORM, 5000)
+        model_prompt(briefing(files={"train.py": "x = 1\n" * 10_000}), 5000)
 
 
 hostile = st.lists(st.sampled_from([*"`~\n #aT:\r", "\x1b[0m", "```", "\n```\n", "````", "\u202e"]), max_size=40).map(

@@ -74,6 +74,10 @@ class Told(NoRevisions):
     def log(self, trial: str) -> str:
         return self.logs.get(trial, "")
 
+    def read(self, commit: str, path: str) -> bytes | None:
+        text = {**self.files, **self.rest}.get(path)
+        return None if text is None else text.encode()
+
     def export(self, commit: str, folder: Path) -> Path:
         for path, text in {**self.files, **self.rest}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
