@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import re
 
+LEFT_OUT = re.compile(r"\[\.\.\. (?:[0-9]+ lines, )?[0-9]+ bytes left out \.\.\.\]")
+"""A line in the place of output that was not kept, or not read."""
+
+
+def left_out(size: int, lines: int = 0) -> str:
+    """`[... 3 lines, 120 bytes left out ...]`, which `LEFT_OUT` knows again."""
+    return f"[... {f'{lines} lines, ' if lines else ''}{size} bytes left out ...]"
+
+
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, movements of the cursor
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x80-\x9f\n]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS: titles, clipboard
