@@ -47,25 +47,32 @@ def words(text: str) -> str:
     return _BLOCK.sub("", text)
 
 
-def join(ours: str, theirs: str) -> str:
-    """One note of two on the same commit: every record once (ours where both tell of one trial), and both texts."""
-    known = {one.id: one for one in parse(ours, "")}
+def join(ours: str, theirs: str, base: str = "") -> str:
+    """Returns one note of two on the same commit that were `base` once: every record once, and both texts."""
+    known, before = ({one.id: one for one in parse(text, "")} for text in (ours, base))
     for other in parse(theirs, ""):
-        kept = known.get(other.id)
-        known[other.id] = other if kept is None else _union(kept, other)
+        known[other.id] = _union(known.get(other.id, other), other, before.get(other.id))
     foreign = words(theirs).strip("\n")
     if foreign and foreign not in words(ours):
         ours = f"{ours}\n{foreign}\n" if ours else f"{foreign}\n"
     return write(ours, known.values())
 
 
-def _union(ours: Record, theirs: Record) -> Record:
-    """Both tell of the same trial: what the other has measured besides is added, the verdict is the later one."""
-    first, second = sorted((ours, theirs), key=lambda r: (r.closed, record.format(r)))
+def _union(ours: Record, theirs: Record, base: Record | None) -> Record:
+    """Both tell of the same trial: what the other has measured besides is added, the verdict is the newer one.
+
+    Which one is newer, git's history tells: the one that `base` did not have. Clocks of two machines do not.
+    """
+    first, second = sorted((ours, theirs), key=lambda r: (_is_new(r, base), len(r.runs), record.format(r)))
     runs = dict.fromkeys(_run_key(run) for run in (*first.runs, *second.runs))
     by_key = {_run_key(run): run for run in (*first.runs, *second.runs)}
     checks = {json.dumps(dict(c), sort_keys=True): c for c in (*first.checks, *second.checks)}
     return replace(second, runs=tuple(by_key[key] for key in runs), checks=tuple(checks.values()))
+
+
+def _is_new(one: Record, base: Record | None) -> bool:
+    """Whether its verdict is another than the one that both sides knew."""
+    return base is None or (one.verdict, one.reason, one.closed) != (base.verdict, base.reason, base.closed)
 
 
 def _run_key(run: Run) -> str:
