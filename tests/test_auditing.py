@@ -1,4 +1,4 @@
-"""The best of a loop is scored once more, on data that chose nothing: real loops on a toy with an evaluator."""
+"""The best of a loop is scored once more, on the audit data: real loops on a toy with an evaluator."""
 
 from __future__ import annotations
 

@@ -10,20 +10,29 @@ import sys
 import click
 
 from autogit import __version__
-from autogit.cli.briefing import context_
+from autogit.cli.ablate import ablate
+from autogit.cli.best import best
+from autogit.cli.common import Commands
 from autogit.cli.completion import completion
+from autogit.cli.context import context_
 from autogit.cli.doctor import doctor
-from autogit.cli.face import Commands
-from autogit.cli.ideas import idea
+from autogit.cli.gc import gc
+from autogit.cli.idea import idea
 from autogit.cli.init import init
+from autogit.cli.log import log
 from autogit.cli.loop import loop
 from autogit.cli.report import report
-from autogit.cli.reproduce import reproduce, verify
-from autogit.cli.second_thoughts import ablate, reset, undo
-from autogit.cli.status import status, stop
-from autogit.cli.sync import gc, sync
-from autogit.cli.trial import try_
-from autogit.cli.trials import best, log, show, top, trends
+from autogit.cli.reproduce import reproduce
+from autogit.cli.reset import reset
+from autogit.cli.show import show
+from autogit.cli.status import status
+from autogit.cli.stop import stop
+from autogit.cli.sync import sync
+from autogit.cli.top import top
+from autogit.cli.trends import trends
+from autogit.cli.try_ import try_
+from autogit.cli.undo import undo
+from autogit.cli.verify import verify
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -44,13 +53,12 @@ def cli(context: click.Context, folder: str) -> None:
     context.obj = folder
 
 
-for command in (
-    init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, ablate, reset, completion,
-):  # fmt: skip
-    cli.add_command(command)
-cli.add_command(idea)
-cli.add_command(context_)
-for command in (report, reproduce, verify, sync, gc):
+COMMANDS = (
+    init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, ablate, reset, idea, context_, report,
+    reproduce, verify, sync, gc, completion,
+)  # fmt: skip
+"""Every command, in the order of a day's work; each is in the file of its name."""
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from autogit.cli.common import echo
+
 
 @click.command(epilog='Example:  eval "$(autogit completion zsh)"    # in fish: autogit completion fish | source')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -13,4 +15,4 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes autogit's commands and options in SHELL; put it where your shell starts."""
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(context.find_root().command, {}, "autogit", "_AUTOGIT_COMPLETE").source())
+    echo(kind(context.find_root().command, {}, "autogit", "_AUTOGIT_COMPLETE").source())

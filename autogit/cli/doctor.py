@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from autogit.cli.face import echo_json, json_option, wrapped
+from autogit.cli.common import echo, echo_json, json_option, wrapped
 
 
 @click.command(epilog="Example:  autogit -C my-lab doctor")
@@ -28,7 +28,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
         if not as_json:
             mark, color = marks[finding.state]
             line = wrapped(finding.text, f"{mark:<5}  {finding.subject:<10} ")
-            click.echo(click.style(mark, fg=color) + line.removeprefix(mark))
+            echo(click.style(mark, fg=color) + line.removeprefix(mark))
     if as_json:
         echo_json([asdict(finding) for finding in found])
     if any(finding.state is State.WRONG for finding in found):

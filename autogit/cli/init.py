@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import echo_json, echo_table, json_option, wrapped
+from autogit.cli.common import echo, echo_json, echo_table, json_option, wrapped
 from autogit.config.model import FILENAME
 from autogit.errors import ConfigError
 from autogit.setup.templates import TEMPLATES
@@ -38,7 +38,7 @@ def init(context: click.Context, folder: Path | None, template: str | None, as_j
         if as_json:
             echo_json({"folder": str(folder)})
         else:
-            click.echo(f"{folder} is a workspace now; next: cd {shlex.quote(str(folder))} && autogit loop")
+            echo(f"{folder} is a workspace now; next: cd {shlex.quote(str(folder))} && autogit loop")
         return
     from autogit.setup.draft import draft
     from autogit.setup.survey import survey
@@ -56,24 +56,24 @@ def init(context: click.Context, folder: Path | None, template: str | None, as_j
 
 def _tell(found: Survey, path: Path) -> None:
     place = f", {found.prefix} of its repository" if found.prefix else ""
-    click.echo(f"looked at {found.folder}{place}\n")
+    echo(f"looked at {found.folder}{place}\n")
     for name, value in _summary(found).items():
         if isinstance(value, str):
-            click.echo(f"  {name:<10} {value}")
+            echo(f"  {name:<10} {value}")
     lists = {"protected": found.protected, "data": found.data, "outside": found.outside, "not chosen": found.others}
     for name, paths in lists.items():
         if paths:
-            click.echo(f"  {name:<10} {', '.join(paths)}")
+            echo(f"  {name:<10} {', '.join(paths)}")
     if found.constants:
-        click.echo()
+        echo()
         rows = [{"search": c.name, "now": str(c.value), "in": str(c.place)} for c in found.constants]
         echo_table(rows, ("now",), "in")
     if found.doubts:
-        click.echo("\ncould not tell:")
+        echo("\ncould not tell:")
         for doubt in found.doubts:
-            click.echo(wrapped(doubt, "  - "))
-    click.echo(f"\nwrote {path}")
-    click.echo("next: read it, then autogit doctor, autogit loop --dry-run, autogit loop")
+            echo(wrapped(doubt, "  - "))
+    echo(f"\nwrote {path}")
+    echo("next: read it, then autogit doctor, autogit loop --dry-run, autogit loop")
 
 
 def _summary(found: Survey) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from contextlib import nullcontext
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.face import INTERRUPTED, echo_json, open_lab, record_json, wrapped
+from autogit.cli.common import INTERRUPTED, echo, echo_json, json_text, open_lab, wrapped
 from autogit.events import Closed, Ended, Event
+from autogit.report.export import record_dict
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -73,7 +73,7 @@ def loop(
         ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost, null_rate)
     page = lab.report()
     if not as_json:
-        click.echo(f"report: {page}")
+        echo(f"report: {page}")
     if ended.interrupted:
         sys.exit(INTERRUPTED)
 
@@ -81,11 +81,11 @@ def loop(
 def _lines(lab: Lab, event: Event) -> None:
     match event:
         case Closed():
-            click.echo(json.dumps(record_json(lab, event.record), allow_nan=False))
+            echo(json_text(record_dict(lab.history, event.record)))
         case Ended():
             accepted = [record.id for record in event.accepted]
             facts = {"ended": event.reason, "trials": event.trials, "accepted": accepted, "seconds": event.seconds}
-            click.echo(json.dumps(facts))
+            echo(json_text(facts))
         case _:
             pass
 
@@ -97,10 +97,10 @@ def _preview(lab: Lab, seed: int, as_json: bool) -> None:
         return
     for position, proposal in enumerate(proposals, 1):
         words = f"{proposal.title}  ({proposal.proposer}, {proposal.operator})"
-        click.secho(wrapped(words, f"{position}. "), bold=True)
+        echo(wrapped(words, f"{position}. "), bold=True)
         if proposal.rationale:
-            click.echo(wrapped(proposal.rationale, "   "))
-        click.echo(f"\n{proposal.diff}")
+            echo(wrapped(proposal.rationale, "   "))
+        echo(f"\n{proposal.diff}")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

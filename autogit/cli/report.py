@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from autogit.cli.face import echo_json, json_option, open_lab
+from autogit.cli.common import echo, echo_json, json_option, open_lab
 
 
 @click.command(epilog="Example:  autogit report night.html")
@@ -23,4 +23,4 @@ def report(context: click.Context, file: Path | None, as_json: bool) -> None:
     if as_json:
         echo_json({"report": str(page)})
     else:
-        click.echo(page)
+        echo(page)

@@ -1,4 +1,4 @@
-"""Is it still so? `autogit reproduce` and `autogit verify`."""
+"""`autogit reproduce`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.face import echo_json, json_option, open_lab
+from autogit.cli.common import echo, echo_json, json_option, open_lab
 from autogit.wording import number
 
 if TYPE_CHECKING:
-    from autogit.trial.reproduce import Reproduction, Verification
+    from autogit.trial.reproduce import Reproduction
 
 
 @click.command(epilog="Example:  autogit reproduce 17")
@@ -32,81 +32,34 @@ def reproduce(context: click.Context, trial: str, seeds: tuple[int, ...], as_jso
     lab = open_lab(context)
     found = lab.reproduce(trial, seeds or None)
     if as_json:
-        echo_json(_json(found))
+        echo_json(reproduction_json(found))
     else:
         _tell(found, lab.config.metric.name)
     if found.outcome is Outcome.DIFFERENT:
         sys.exit(1)
 
 
-@click.command(epilog="Example:  autogit verify --accepted")
-@click.option("--all", "all_", is_flag=True, help="Every trial that has a run to repeat.")
-@click.option("--accepted", is_flag=True, help="Only what was accepted, the baselines too. This is the default.")
-@json_option
-@click.pass_context
-def verify(context: click.Context, all_: bool, accepted: bool, as_json: bool) -> None:
-    """Run the lab's trials again, measure them with fresh seeds too, and note on each what was found.
-
-    Ends with exit status 1 where a trial came out different.
-    """
-    from autogit.trial.reproduce import Outcome
-
-    if all_ and accepted:
-        raise click.UsageError("--all and --accepted exclude each other; take one of them")
-    lab = open_lab(context)
-    metric = lab.config.metric.name
-    found = []
-    for verification in lab.verify(everything=all_):
-        found.append(verification)
-        if not as_json:
-            click.echo(_line(verification, metric))
-    different = sum(one.reproduction.outcome is Outcome.DIFFERENT for one in found)
-    if as_json:
-        echo_json([_verified(one) for one in found])
-    elif not found:
-        click.echo("no trials to verify yet; start with: autogit loop")
-    else:
-        click.echo(f"{len(found)} verified, {different} different; each trial's note says so: git notes show exp/N")
-    if different:
-        sys.exit(1)
-
-
 def _tell(found: Reproduction, metric: str) -> None:
-    click.secho(f"exp/{found.trial}  {found.outcome}", bold=True)
+    echo(f"exp/{found.trial}  {found.outcome}", bold=True)
     for repeat in found.repeats:
         before, now = repeat.recorded, repeat.again
         ends = str(now.status) if before.status is now.status else f"{now.status}, was {before.status}"
         values = f"{metric} {number(now.metrics.get(metric))}, was {number(before.metrics.get(metric))}"
-        click.echo(f"  seed {before.seed}: {repeat.outcome} ({ends}; {values})")
+        echo(f"  seed {before.seed}: {repeat.outcome} ({ends}; {values})")
         for name in repeat.metrics:
-            click.echo(f"    {name}: {before.metrics.get(name, '-')} -> {now.metrics.get(name, '-')}")
+            echo(f"    {name}: {before.metrics.get(name, '-')} -> {now.metrics.get(name, '-')}")
         if now.reason and now.reason != before.reason:
-            click.echo(f"    {now.reason}")
+            echo(f"    {now.reason}")
     for change in found.environment:
-        click.echo(f"  {change.name}: {_word(change.recorded)} -> {_word(change.now)}")
+        echo(f"  {change.name}: {_word(change.recorded)} -> {_word(change.now)}")
     if not found.environment:
-        click.echo("  environment: as recorded")
+        echo("  environment: as recorded")
 
 
 def _word(value: object) -> str:
     return "unknown" if value is None else str(value)
 
 
-def _line(found: Verification, metric: str) -> str:
-    again = found.reproduction
-    line = f"exp/{again.trial:<6} {again.outcome:<12} {metric} on {len(found.seeds)} fresh seeds {number(found.value)}"
-    if found.gain is not None:
-        line += f", {number(found.gain)} better than its base" if found.gain >= 0 else (
-            f", {number(-found.gain)} worse than its base"
-        )  # fmt: skip
-    if again.environment:
-        line += f"; changed: {', '.join(change.name for change in again.environment)}"
-    return line
-
-
-def _json(found: Reproduction) -> dict[str, Any]:
+def reproduction_json(found: Reproduction) -> dict[str, Any]:
+    """What a reproduction found, as every command prints it."""
     return {"outcome": found.outcome} | asdict(found)
-
-
-def _verified(found: Verification) -> dict[str, Any]:
-    return {"reproduction": _json(found.reproduction), "seeds": found.seeds, "value": found.value, "gain": found.gain}

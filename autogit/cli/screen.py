@@ -14,12 +14,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.cli.face import metric_name, shortened, spent, width, wrapped
+from autogit.cli.common import metric_name, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
 from autogit.trial.audit import told
 from autogit.trial.measure import RUNS_PER_TRIAL
-from autogit.wording import counted, duration, number, percent
+from autogit.wording import counted, duration, number, percent, plain
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
@@ -40,9 +40,9 @@ TELLING = 5
 @contextmanager
 def screen(lab: Lab) -> Iterator[Observer]:
     """An observer for the standard output: live where it is a terminal."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if lab.ledger.made:
-        console.print(f"{lab.ledger.root} is a git repository of its own now")
+        console.print(plain(f"{lab.ledger.root} is a git repository of its own now"))
     if not sys.stdout.isatty():
         yield Lines(lab, console).tell
         return
@@ -70,7 +70,7 @@ class Lines:
                 self._started(event)
             case Ran() if event.trial.is_baseline and event.trial.id not in self.lab.history:
                 value = number(event.run.metrics.get(self.metric))
-                self.console.print(
+                self._print(
                     f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
                 )
             case Closed():
@@ -79,15 +79,19 @@ class Lines:
                 if event.record.trial.is_baseline:
                     self._estimate(event.record)
             case Notice():
-                self.console.print(Text(wrapped(event.text, "  "), style="yellow"))
+                self._print(wrapped(event.text, "  "), "yellow")
             case Opened():
                 self._open.add(event.trial.id)
             case Stopping() if self._open:
-                self.console.print(Text(f"  stopping: {event.reason}", style="yellow"))
+                self._print(f"  stopping: {event.reason}", "yellow")
             case Ended():
                 self._ended(event)
             case _:
                 pass
+
+    def _print(self, text: str = "", style: str = "") -> None:
+        """Prints a line that may hold text from anywhere: never as markup, never as a terminal's escapes."""
+        self.console.print(Text(plain(text), style=style))
 
     def _started(self, event: Started) -> None:
         limits = [counted(event.trials, "trial")] if event.trials else []
@@ -95,12 +99,12 @@ class Lines:
         self._limit, self._jobs = event.trials, event.jobs
         side = f", {event.jobs} side by side" if event.jobs > 1 else ""
         until = " or ".join(limits) or "until you stop it (Ctrl-C)"
-        self.console.print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
+        self._print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
         if event.seconds:
-            self.console.print(f"  each run gets {duration(event.seconds)}")
+            self._print(f"  each run gets {duration(event.seconds)}")
         if event.incumbent is None:
             first = "first the baseline: the unchanged code, to know what there is to beat and its noise"
-            self.console.print(wrapped(first, "  "))
+            self._print(wrapped(first, "  "))
         else:
             self._estimate(event.incumbent)
 
@@ -112,11 +116,12 @@ class Lines:
         line.append(f"{record.verdict:<10}", STYLES.get(record.verdict, "red"))
         numbers = f" {self.metric} {value:>9} {gain:>8} {duration(record.seconds):>11}"
         room = min(TITLE, max(LEAST_TITLE, width() - len(line) - len(numbers) - 1))
-        title = record.trial.title if width() > WIDEST else shortened(record.trial.title, room)
+        title = " ".join(plain(record.trial.title).split())
+        title = title if width() > WIDEST else shortened(title, room)
         line.append(f" {title:<{room}}{numbers}")
         self.console.print(line)
         if record.verdict not in (Verdict.ACCEPTED, Verdict.REJECTED):
-            self.console.print(Text(wrapped(record.reason, " " * 9), style="dim"))
+            self._print(wrapped(record.reason, " " * 9), "dim")
 
     def _estimate(self, record: Record) -> None:
         """How long it will take, by what this lab's trials took, or else by the baseline's runs."""
@@ -137,14 +142,14 @@ class Lines:
             total = each * self._limit / self._jobs
             end = time.strftime("%H:%M", time.localtime(time.time() + total))
             words += f", {counted(self._limit, 'trial')} about {duration(total)}: until {end}"
-        self.console.print(words)
+        self._print(words)
 
     def _ended(self, event: Ended) -> None:
         lab, best = self.lab, self.lab.best()
         if best is None and not event.interrupted:
             # Not even the baseline: the error that follows says it all.
             return
-        print_ = self.console.print
+        print_ = self._print
         print_()
         done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"
         print_(f"{event.reason}: {done}")
@@ -217,7 +222,7 @@ class LiveView(Lines):
             words += f", {duration(progress.seconds / share - progress.seconds)} left"
         bar = BAR if share is not None and width() >= WITH_BAR else 0
         room = width() - 9 - len(words) - (bar and bar + 1) - 1
-        title = shortened(opened.trial.title, min(TITLE, max(LEAST_TITLE, room)))
+        title = shortened(" ".join(plain(opened.trial.title).split()), min(TITLE, max(LEAST_TITLE, room)))
         text = Text(f"{opened.trial.ref:<8} ", "cyan").append(f"{title:<{min(TITLE, room)}} ", "cyan")
         if bar:
             done = round(bar * (share or 0.0))

@@ -1,4 +1,4 @@
-"""The lab as a whole: `autogit sync` and `autogit gc`."""
+"""`autogit sync`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from autogit.cli.face import echo_json, json_option, open_lab
+from autogit.cli.common import echo, echo_json, json_option, open_lab
 
 
 @click.command(epilog="Example:  autogit sync origin")
@@ -25,26 +25,8 @@ def sync(context: click.Context, remote: str, no_trials: bool, as_json: bool) ->
         echo_json(asdict(done) | {"trials": len(lab.trials())})
         return
     for word in done.words:
-        click.echo(f"  {word}")
-    click.echo(f"in step with {remote}: {done.received} trials came in, {len(lab.trials())} in all")
+        echo(f"  {word}")
+    echo(f"in step with {remote}: {done.received} trials came in, {len(lab.trials())} in all")
     if done.again:
         names = ", ".join(f"exp/{trial}" for trial in done.again)
-        click.echo(f"  main moved there first: {names} superseded; the next loop tries again on the new main")
-
-
-@click.command(epilog="Example:  autogit gc --keep 500")
-@click.option(
-    "--keep", type=click.IntRange(min=0), metavar="COUNT",
-    help="Drop the logs and curves of dead trials, but for the last COUNT of them. Code and records always stay.",
-)  # fmt: skip
-@json_option
-@click.pass_context
-def gc(context: click.Context, keep: int | None, as_json: bool) -> None:
-    """Pack the lab's objects and refs, so that .git stays small."""
-    dropped = open_lab(context).ledger.gc(keep)
-    if as_json:
-        echo_json({"dropped": dropped})
-        return
-    click.echo("packed" if keep is None else f"packed; the logs and curves of {dropped} dead trials dropped")
-    if dropped:
-        click.echo("  git frees their space some weeks from now, or at once with: git gc --prune=now")
+        echo(f"  main moved there first: {names} superseded; the next loop tries again on the new main")

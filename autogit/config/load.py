@@ -51,7 +51,7 @@ def parse(text: str, source: str = FILENAME) -> Config:
 def load(path: Path) -> ConfigFile:
     """Reads one file. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     return ConfigFile(path.resolve(), text, parse(text, path.name))

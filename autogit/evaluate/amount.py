@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from autogit.config.model import Config
 from autogit.evaluate import curve as curves
-from autogit.evaluate.reading import OutputReading, reading
+from autogit.evaluate.lines import normalised
+from autogit.evaluate.output import OutputReading, reading
 from autogit.protocols import Ending, Execution
 from autogit.records import Curve, Run, RunStatus
 
@@ -29,6 +30,8 @@ def run_of(
     if status.counts and not math.isfinite(metrics.get(config.metric.name, math.nan)):
         if status is RunStatus.TRUNCATED:
             status, reason = RunStatus.TIMED_OUT, f"the budget ended before there was any {config.metric.name}"
+            if normalised(config.metric.name) in read.unread:
+                reason = f"the budget ended: {read.missing(config.metric.name)}"
         else:
             status, reason = RunStatus.CRASHED, read.missing(config.metric.name)
     curve = read.curve

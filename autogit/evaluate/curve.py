@@ -9,6 +9,8 @@ import numpy as np
 
 from autogit.records import Curve
 
+LARGEST = 1e100
+"""A loss or a metric beyond it is as little a result as infinity: its squares and sums have no number any more."""
 EARLY = 0.2
 """The share of the steps whose slope is the early trend."""
 TAIL = 0.1
@@ -83,4 +85,9 @@ def exploded(values: Sequence[float]) -> bool:
 
 def _smoothed(values: Sequence[float]) -> list[float]:
     width = max(1, round(TAIL * len(values)))
-    return [math.fsum(values[max(0, i - width + 1) : i + 1]) / min(width, i + 1) for i in range(len(values))]
+    return [_mean(values[max(0, i - width + 1) : i + 1]) for i in range(len(values))]
+
+
+def _mean(values: Sequence[float]) -> float:
+    # Divided first: the sum of large numbers must not overflow.
+    return math.fsum(value / len(values) for value in values)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autogit.config.model import Config
 from autogit.evaluate.amount import run_of
 from autogit.evaluate.decision import decide
-from autogit.evaluate.reading import OutputReading, reading
+from autogit.evaluate.output import OutputReading, reading
 from autogit.history import History
 from autogit.protocols import Execution, Judgement, More, Reading
 from autogit.records import Curve, Record, Run

@@ -18,7 +18,7 @@ class Gain:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.6g} better, by seeds that chose nothing (95% interval {self.low:.6g} to {self.high:.6g})"
+        return f"{self.value:.6g} better on fresh seeds (95% interval {self.low:.6g} to {self.high:.6g})"
 
 
 def gain(record: Record) -> Gain | None:

@@ -51,6 +51,21 @@ def noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]
 
     None where nothing was repeated.
     """
+    unit = _unit(records, merit)
+    measured = _noise(
+        records, lambda m: None if (v := merit(m)) is None else v / unit, [[d / unit for d in g] for g in own]
+    )
+    return None if measured is None else Noise(measured.sd * unit, measured.freedom, measured.paired)
+
+
+def _unit(records: Sequence[Record], merit: Merit) -> float:
+    """The size of the largest result: in its unit, the squares of small differences do not vanish, nor those of large
+    ones grow beyond all numbers."""
+    sizes = (abs(value) for record in records[-WINDOW:] for value in merits(record.runs, merit).values())
+    return max(sizes, default=1.0) or 1.0
+
+
+def _noise(records: Sequence[Record], merit: Merit, own: Sequence[Sequence[float]]) -> Noise | None:
     accepted = [record for record in records if record.verdict is Verdict.ACCEPTED]
     groups = paired_differences(records[-WINDOW:], accepted, merit)
     repeats = pooled([[*merits(r.runs, merit).values()] for r in accepted[-WINDOW:]])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autogit.config.model import Config, Direction
+from autogit.evaluate.curve import LARGEST
 from autogit.evaluate.noise import Merit
 
 LIMIT = math.log(1000)
@@ -95,4 +96,4 @@ def _sign(direction: Direction) -> int:
 
 
 def _signed(value: float | None, sign: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else sign * value
+    return None if value is None or not abs(value) <= LARGEST else sign * value

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autogit.wording import left_out
+
 HEAD = 32 * 1024
 """Bytes of the log that are kept from its beginning,"""
 TAIL = 96 * 1024
@@ -98,7 +100,7 @@ class Log:
         lines = list(self._head)
         number, size = self._left_out
         if size:
-            lines.append(f"[... {f'{number} lines, ' if number else ''}{size} bytes left out ...]")
+            lines.append(left_out(size, number))
         lines += [text for text, _ in self._tail]
         if self._passing:
             lines.append(self._passing)

@@ -12,7 +12,7 @@ USEFUL_LINES = 40
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")
-_PROGRESS = re.compile(r"\d+%\||\d+(?:\.\d+)?\s*it/s|s/it\b|\d+/\d+ \[|[█▏▎▍▌▋▊▉━]{3,}|^[.\s]*$")
+_PROGRESS = re.compile(r"[0-9]%\||[0-9] ?it/s|s/it\b|[0-9]/[0-9]+ \[|[█▏▎▍▌▋▊▉━]{3}|^[.\s]*$")
 _LAUNCHERS = ("ChildFailedError", "CalledProcessError", "ProcessRaisedException", "ProcessExitedException")
 _SHORTAGES = (
     (

@@ -20,6 +20,7 @@ from autogit.execute.scratch import scratch
 from autogit.execute.seal import Seal
 from autogit.protocols import Ending, Execution, Halt, Job, Monitor
 from autogit.records import RunStatus
+from autogit.wording import left_out
 
 _TICK = 0.05
 """Seconds after which a cancelled run is noticed, at the latest."""
@@ -153,19 +154,25 @@ class Supervision:
             tail = self._drain.end()
             self._hear(self._lines.end())
             self._log.leave_out(unread - len(tail))
+            # What was said before a gap may have been said again in it.
+            self._tell(left_out(unread - len(tail)))
             self._hear(self._lines.feed(tail))
         self._hear(self._lines.end())
 
     def _hear(self, lines: Iterable[Line]) -> None:
         for line in lines:
             self._log.add(line)
-            if self._halt is None:
-                halt = self._monitor.line(line.text, time.monotonic() - self._started)
-                if halt is not None and halt.status is RunStatus.TRUNCATED:
-                    # Asked to finish, it goes on talking.
-                    self._enough = True
-                else:
-                    self._halt = halt
+            self._tell(line.text)
+
+    def _tell(self, text: str) -> None:
+        """Tells the monitor of a line, and obeys it."""
+        if self._halt is None:
+            halt = self._monitor.line(text, time.monotonic() - self._started)
+            if halt is not None and halt.status is RunStatus.TRUNCATED:
+                # Asked to finish, it goes on talking.
+                self._enough = True
+            else:
+                self._halt = halt
 
     # ---- what is done about it
 

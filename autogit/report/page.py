@@ -24,7 +24,7 @@ class Facts:
     made: str
     """When the page was made (ISO 8601, UTC)."""
     gain: str
-    """What all accepted changes gained by seeds that chose nothing, in words; empty where that was not measured."""
+    """What all accepted changes gained on fresh seeds, in words; empty where that was not measured."""
     noise: float | None
     """Standard deviation of a difference between two runs, in the metric's unit."""
     measured_by: str

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from autogit.config.model import FILENAME
 from autogit.errors import WorkspaceError
+from autogit.setup.constants import Constant, constraints, worth_searching
 from autogit.setup.metrics import Printed, printed
-from autogit.setup.ranges import Constant, constraints, worth_searching
 from autogit.setup.scripts import Script, started, training_scripts
 from autogit.setup.surroundings import Surroundings, parsed, read, strings
 

@@ -33,7 +33,7 @@ def copy_template(name: str, folder: Path) -> None:
 
 def _sources(name: str) -> tuple[Path, Path]:
     """(folder of the files, configuration): in an installed package, else in the clone that it runs from."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     packed = package / "_templates" / name
     if packed.is_dir():
         return packed, packed.parent / f"{name}.toml"

@@ -62,7 +62,7 @@ def told(record: Record, history: History) -> str:
     name = history.metric.name
     if found.value is None:
         return f"refused: {found.refused}"
-    words = f"{name} {found.value:.6g} on data that chose nothing, {found.chosen:.6g} where it was chosen"
+    words = f"{name} {found.value:.6g} on the audit data, {found.chosen:.6g} where it was chosen"
     baseline = history.baseline
     base = audit(baseline) if baseline is not None and baseline.id != record.id else None
     if base is None or not base.value or not base.chosen:

@@ -35,7 +35,7 @@ def test_constants_get_ranges_that_suit_their_names_and_values() -> None:
         "beta2": Choice((0.8, 0.9, 0.95, 0.98, 0.99, 0.999)),
         "n_embd": Choice((32, 64, 128, 256, 512)),
         "n_layer": Range(1, 6, integer=True),
-        "dropout": Range(0.0, 0.3),
+        "dropout": Range(0.0, 0.5),
         "use_bias": Choice((False, True)),
     }
 

@@ -53,7 +53,12 @@ def find(space: Space, files: Mapping[str, str], command: str = "") -> Found:
     for name, domain in space.parameters.items():
         where = [p for p in everywhere if p.answers_to(name) and (not domain.file or p.path == domain.file)]
         best = _first(where, rank)
-        if not best:
+        if fixed(name, command):
+            problems.append(
+                f"parameter {name} is set on the command line, so what the code says has no effect; it is left alone "
+                "(take it off train.command and it can be searched)"
+            )
+        elif not best:
             place = f"in {domain.file}" if domain.file else "in the editable files"
             problems.append(f"parameter {name} is not found {place}; it is left alone")
         elif len({repr(place.value) for place in best}) > 1:
@@ -70,6 +75,14 @@ def find(space: Space, files: Mapping[str, str], command: str = "") -> Found:
         if best and best[0].value is not None and len({repr(place.value) for place in best}) == 1:
             context[name] = best[0].value
     return Found(parameters, context, tuple(problems))
+
+
+def fixed(name: str, command: str) -> bool:
+    """Whether `command` sets the parameter itself: `--lr 0.1`, `--lr=0.1`, `optimizer.lr=0.1`, `LR=0.1 python ...`."""
+    spelled = re.escape(name.rpartition(".")[2]).replace("_", "[-_]")
+    return (
+        re.search(rf"(?<!\S)(?:--?(?:[\w.]+\.)?{spelled}[=\s]|\+{{0,2}}(?:[\w.]+\.)?{spelled}=)", command) is not None
+    )
 
 
 def edited(found: Found, files: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str] | None:

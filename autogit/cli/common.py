@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from autogit.errors import AutogitError, BaselineError, BrokenEnvironmentError, ConfigError, Interrupted, PatchError
-from autogit.wording import duration
+from autogit.wording import duration, plain
 
 if TYPE_CHECKING:
     from autogit.lab import Lab
     from autogit.records import Record
 
 INTERRUPTED = 130
+PIPE_CLOSED = 141
+"""As the shell counts a process that SIGPIPE ended: whoever read the output had enough of it."""
 
 
 class Commands(click.Group):
@@ -38,7 +41,14 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Runs the command."""
         try:
-            return super().invoke(context)
+            try:
+                if sys.stdout is None:
+                    _fail("standard output is closed; send it to a file, or to /dev/null", 1)
+                return super().invoke(context)
+            finally:
+                if sys.stdout is not None:
+                    # Here, and not when Python ends: a full disk is an error of this command.
+                    sys.stdout.flush()
         except click.UsageError as error:
             _misused(error)
         except click.Abort:
@@ -47,11 +57,11 @@ class Commands(click.Group):
             _fail(error.format_message(), error.exit_code)
         except (BaselineError, BrokenEnvironmentError) as error:
             if error.log:
-                click.echo(error.log.rstrip(), err=True)
+                echo_error(plain(error.log.rstrip()))
             _fail(str(error), 1)
         except PatchError as error:
             if error.detail:
-                click.echo(error.detail.rstrip(), err=True)
+                echo_error(plain(error.detail.rstrip()))
             _fail(str(error), 1)
         except Interrupted as error:
             _fail(str(error), INTERRUPTED)
@@ -61,6 +71,19 @@ class Commands(click.Group):
             _fail(str(error), 1)
         except KeyboardInterrupt:
             _fail("interrupted", INTERRUPTED)
+        except BrokenPipeError:
+            _close_standard_output()
+            sys.exit(PIPE_CLOSED)
+        except OSError as error:
+            if _is_standard_output(error):
+                _close_standard_output()
+                _fail(f"standard output cannot be written: {error.strerror or error}", 1)
+            if isinstance(error, FileNotFoundError) and error.filename is None:
+                _fail("the current folder is not there any more; change to one that is", 1)
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror or error}", 1)
+        except UnicodeError as error:
+            _fail(f"text that is not UTF-8: {error}; save the file as UTF-8", 1)
 
 
 def _misused(error: click.UsageError) -> NoReturn:
@@ -70,8 +93,21 @@ def _misused(error: click.UsageError) -> NoReturn:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    click.echo(f"{click.style('error', fg='red')}: {message}", err=True)
+    echo_error(f"{click.style('error', fg='red')}: {plain(message)}")
     sys.exit(status)
+
+
+def _is_standard_output(error: OSError) -> bool:
+    """Whether it was writing the output that failed: such an error names no file."""
+    return error.filename is None and error.errno in (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EDQUOT, errno.EFBIG)
+
+
+def _close_standard_output() -> None:
+    """Lets go of what cannot be written, so that Python does not try it again when it ends."""
+    if sys.stdout is not None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def open_lab(context: click.Context) -> Lab:
@@ -81,13 +117,34 @@ def open_lab(context: click.Context) -> Lab:
     return Lab.open(context.find_root().obj)
 
 
+def echo(text: object = "", nl: bool = True, **style: Any) -> None:
+    """Prints text that may have come from anywhere; `style` is click's: fg, bold, dim."""
+    words = plain(str(text))
+    click.echo(click.style(words, **style) if style else words, nl=nl)
+
+
+def echo_error(text: str) -> None:
+    """Prints on standard error what is safe already."""
+    click.echo(text, err=True)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 """Every command that shows something has it."""
 
 
 def echo_json(value: object) -> None:
     """Prints a value as JSON: two spaces, in the order given, one line at the end."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(json_text(value, indent=2))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """A value as JSON that is safe on a terminal: what could be taken for a control character is escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return (
+        "".join(char if char == "\n" or plain(char) else json.dumps(char)[1:-1] for char in text)
+        if (plain(text) != text)
+        else text
+    )
 
 
 def width() -> int:
@@ -106,12 +163,6 @@ def wrapped(text: str, first: str) -> str:
     return "\n".join(lines)
 
 
-def record_json(lab: Lab, record: Record) -> dict[str, Any]:
-    """A trial's record as every command prints it."""
-    more = {"improvement_percent": lab.improvement(record), "ref": record.trial.ref}
-    return {"id": record.id} | asdict(record) | more
-
-
 def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "") -> None:
     """Prints rows under their keys as headings, within the width of the terminal.
 
@@ -119,6 +170,7 @@ def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squ
     """
     if not rows:
         return
+    rows = [{name: " ".join(plain(cell).split()) for name, cell in row.items()} for row in rows]
     names = list(rows[0])
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
     if squeeze:
@@ -126,7 +178,7 @@ def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squ
         widths[squeeze] = max(12, widths[squeeze] - max(0, over))
     for row in [dict(zip(names, names, strict=True)), *rows]:
         cells = [_cell(row[name], widths[name], name in right) for name in names]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def _cell(text: str, width: int, right: bool) -> str:

@@ -5,7 +5,7 @@ from evaluate.world import config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogit.evaluate.reading import MOST_NAMES, MOST_POINTS, OutputReading, reading
+from autogit.evaluate.output import MOST_NAMES, MOST_POINTS, OutputReading, reading
 from autogit.records import RunStatus
 
 NANOGPT = """\
@@ -146,3 +146,112 @@ def test_says_what_it_looked_for_and_what_there_was() -> None:
     assert 'nearest is "validation_loss"' in word
     assert "acc" in word
     assert "nor any other number" in read("nothing").missing("val_loss")
+
+
+def reason(text: str, settings: str = "") -> str:
+    found = read(text, settings)
+    name = config(settings).metric.name
+    assert name not in found.metrics
+    return found.missing(name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "val_loss: 0,654",
+        "val_loss: n/a",
+        "val_loss = [0.65, 0.55]",
+        "val loss: 1.2.3",
+        "| val_loss | 0.65 | 0.70 |",
+        '{"val_loss": [0.65, 0.55]}',
+        "val_loss: 0.65...",
+        "val_loss:\nsee above",
+        "val_loss: tensor([0.1, 0.2])",
+        "INFO val_loss: None",
+    ],
+)
+def test_a_line_that_names_the_metric_and_cannot_be_read_voids_what_was_read_and_is_quoted(line: str) -> None:
+    assert line.splitlines()[-1] in reason(f"val_loss: 0.9\n{line}")
+    assert read(f"val_loss: 0.9\n{line}\nval_loss: 0.7").metrics["val_loss"] == 0.7, "unless it is said again"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "saving the best checkpoint by val_loss",
+        "Epoch 3: val_loss improved from 0.90 to 0.80, saving",
+        "val_loss < 0.95: stop",
+        "monitor: val_loss",
+        "loss: n/a",
+    ],
+)
+def test_prose_about_the_metric_takes_nothing_back(line: str) -> None:
+    assert read(f"val_loss: 0.9\n{line}").metrics["val_loss"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "value"),
+    [
+        ("val_loss", "val_loss (ema): 0.65", 0.65),
+        ("acc", "acc [%]: 65.4", 65.4),
+        ("recall[macro]", "recall[macro]: 0.65", 0.65),
+        ("val_loss", "| val_loss | 0.65 |", 0.65),
+        ("val_loss", '{"val_loss": "0.65"}', 0.65),
+        ("acc1", "Test: Acc@1 71.2", 71.2),
+        ("val_loss", "2026-01-01 10:00:00,123 INFO val_loss: 0.65", 0.65),
+        ("val_loss", "METRIC val_loss=0.65", 0.65),
+        ("val_loss", "val_loss:\n\n    0.65", 0.65),
+        ("val_loss", "val_loss:\ntensor", None),
+        ("acc", "test loss, acc: [0.65, 0.55]", 0.55),
+        ("val_loss", "val_loss: tensor(0.65, device='cuda:0')", 0.65),
+        ("recall_at_5", "recall at 5: 0.8", 0.8),
+        ("test acc", "test loss, test acc: 0.65", None),
+        ("recall", "recall at 5: 0.8", None),
+    ],
+)
+def test_names_and_numbers_as_people_write_them(name: str, line: str, value: float | None) -> None:
+    assert read(line, f'[metric]\nname = "{name}"').metrics.get(name) == value
+
+
+def test_the_name_itself_goes_before_one_with_brackets_and_two_of_those_are_not_one() -> None:
+    assert read("val_loss: 0.6\nval_loss (ema): 0.7").metrics["val_loss"] == 0.6
+    assert read("val_loss (ema): 0.7\nval_loss: 0.6").metrics["val_loss"] == 0.6
+    assert "val_loss (raw): 0.6" in reason("val_loss (ema): 0.7\nval_loss (raw): 0.6")
+    assert read("val_loss (ema): 0.7\nval_loss (ema): 0.6").metrics["val_loss"] == 0.6
+
+
+def test_where_commas_are_decimal_points_one_before_three_digits_is_not_read() -> None:
+    assert read("val_loss: 1,234").metrics["val_loss"] == 1234
+    assert "comma" in reason("lr: 0,01\nval_loss: 1,234")
+    assert "commas" in reason("val_loss: 1,234\nlr: 0,01")
+    assert read("lr: 0,01\nval_loss: 1,234.5").metrics["val_loss"] == 1234.5
+
+
+def test_what_stands_before_a_gap_in_the_output_is_not_final() -> None:
+    gap = "[... 12 lines, 345 bytes left out ...]"
+    found = read(f"val_loss: 9.0\nacc: 0.1\n{gap}\nacc: 0.9")
+    assert found.metrics == {"acc": 0.9}
+    assert "345 bytes" in found.missing("val_loss")
+    assert "output_mb" in found.missing("val_loss")
+    assert read(f"val_loss: 9.0\n{gap}\nval_loss: 0.5").metrics["val_loss"] == 0.5
+
+
+def test_what_a_line_says_beyond_its_limit_takes_back_what_it_said_before() -> None:
+    long = "x " * 5000 + "val_loss: 0.5"
+    assert "8192" in reason(f"val_loss: 0.9\n{long}")
+    assert read("val_loss: 0.9\n" + "x " * 5000).metrics["val_loss"] == 0.9
+
+
+@pytest.mark.parametrize("line", ["got 6.5e-5 points", "got 1.5.2 points", "got -6.5e points"])
+def test_a_pattern_that_stops_within_a_number_reads_nothing(line: str) -> None:
+    settings = "[metric]\nname = \"acc\"\n[metric.patterns]\nacc = 'got -?([0-9]+\\.[0-9])'"
+    assert line in reason(line, settings)
+    assert read("got 6.5ms points", settings).metrics == {"acc": 6.5}
+    assert read("got -6.5 points", settings).metrics == {}, "the sign is not in the group"
+
+
+@pytest.mark.parametrize("value", ["1e307", "-1.7e308", "1e101"])
+def test_a_metric_near_the_end_of_floating_point_is_no_result(value: str) -> None:
+    halt = reading(config(), 1).line(f"val_loss: {value}", 0.0)
+    assert halt is not None
+    assert halt.status is RunStatus.UNSTABLE

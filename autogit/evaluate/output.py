@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from autogit.config.model import Config
-from autogit.evaluate.curve import exploded
-from autogit.evaluate.lines import Line, normalised, number, parse_line
+from autogit.evaluate.curve import LARGEST, exploded
+from autogit.evaluate.lines import LARGEST_STEP, LONGEST, Line, normalised, number, number_at, parse_line
 from autogit.protocols import Halt
 from autogit.records import Curve, RunStatus
+from autogit.wording import LEFT_OUT
 
 MONITORED = ("monitor_loss", "loss", "train_loss", "training_loss", "average_loss")
 """What a learning curve is made of, the better ones first: a script's own fixed measure before its training loss."""
@@ -26,12 +28,20 @@ MOST_POINTS = 4096
 """Points of a curve; with more, every second one is dropped."""
 PATTERN_LENGTH = 1024
 """Characters of a line that a person's own regular expression is tried on."""
-REFUSED = re.compile(r"\s*refused:\s*(.+)", re.IGNORECASE)
+MAX_QUOTED = 160
+"""Characters of a line that a reason quotes."""
+REFUSED = re.compile(r"\A\s*refused:\s*(.+)", re.IGNORECASE)
+_EXACT, _LOOSE, _SHORT = 0, 1, 2
+"""How well a printed name fits the one that is asked for: the same, the same letters, the same without brackets."""
 
 
 @dataclass(slots=True)
 class OutputReading:
-    """What one run's output has said so far. A metric that is printed twice is what was printed last."""
+    """What one run's output has said so far. A metric that is printed twice is what was printed last.
+
+    A line that names a metric that is asked for, and cannot be read, takes back what earlier lines said of it; so does
+    output that was left out.
+    """
 
     seed: int
     primary: str
@@ -44,9 +54,18 @@ class OutputReading:
     """Why the run is lost: NaN, infinity or an exploding loss."""
     refused: str = ""
     """The reason in a line `refused: REASON`."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """Metrics that are asked for -> the line that names them and cannot be read, if none after it could."""
     _values: dict[str, float] = field(default_factory=dict)
     _blocks: dict[str, None] = field(default_factory=dict)
     """Names written like a closing block (`name: value`, not beside a step), the latest at the end."""
+    _fits: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Metrics that are asked for -> how well their best source fits, and its name."""
+    _grouped: set[str] = field(default_factory=set)
+    """Names whose value is right only if a comma does not stand for a decimal point."""
+    _decimal_commas: bool = False
+    _open: str = ""
+    """The name that the last line ended with: `val_loss:`."""
     _monitored: str = ""
     _steps: list[int] = field(default_factory=list)
     _losses: list[float] = field(default_factory=list)
@@ -55,10 +74,12 @@ class OutputReading:
 
     def line(self, text: str, seconds: float) -> Halt | None:
         """Reads one line. A halt says that the run is unstable."""
+        if LEFT_OUT.fullmatch(text):
+            self._forget(text)
+            return None
         if match := REFUSED.fullmatch(text[:PATTERN_LENGTH]):
             self.refused = match[1].strip()
-        line = parse_line(text)
-        self._take(line, self._matched(text[:PATTERN_LENGTH]))
+        self._take(text, parse_line(text), self._matched(text))
         return Halt(RunStatus.UNSTABLE, self.unstable) if self.unstable else None
 
     def read(self, log: str) -> OutputReading:
@@ -83,6 +104,8 @@ class OutputReading:
 
     def missing(self, name: str) -> str:
         """A sentence on a metric that never came: what was looked for, and what there was instead."""
+        if quoted := self.unread.get(normalised(name)):
+            return f'no "{name}" that can be read: {quoted}; print "{name}: VALUE", one number with a decimal point'
         if not self._values:
             return f'no "{name}" in the output, nor any other number that has a name; print "{name}: VALUE"'
         near = difflib.get_close_matches(normalised(name), self._values, n=1)
@@ -90,46 +113,116 @@ class OutputReading:
         hint = f'; the nearest is "{near[0]}"' if near else ""
         return f'no "{name}" in the output{hint}; found: {found}; name one of them in [metric] or print it'
 
-    def _matched(self, text: str) -> list[tuple[str, float, int | None]]:
-        """What the person's own patterns find: (name, value, step)."""
+    def _matched(self, text: str) -> list[tuple[str, float | None, int | None]]:
+        """What the person's own patterns find: (name, value, step). None for what is no number as a whole."""
         found = []
         for name, pattern in self.patterns.items():
-            if match := pattern.search(text):
+            if match := pattern.search(text, 0, PATTERN_LENGTH):
                 step = pattern.groupindex.get("step")
                 group = next((i for i in range(1, pattern.groups + 1) if i != step), None)
-                value = None if group is None else number(match[group] or "")
+                if group is None or match[group] is None:
+                    continue
                 at = number(match[step] or "") if step else None
-                if value is not None:
-                    found.append((name, value, int(at) if at is not None and 0 <= at < math.inf else None))
+                value = number_at(text, match.start(group), match.end(group))
+                found.append((name, value, int(at) if at is not None and 0 <= at < LARGEST_STEP else None))
         return found
 
-    def _take(self, line: Line, matched: Iterable[tuple[str, float, int | None]]) -> None:
+    def _take(self, text: str, line: Line, matched: Iterable[tuple[str, float | None, int | None]]) -> None:
         step = line.epoch if line.step is None else line.step
-        values, steps = dict(line.values), [step]
+        values, steps, unread = dict(line.values), [step], list(line.unread)
+        opened, self._open = self._open, self._open if not text.strip() else line.open
+        if opened and text.strip():
+            # A value on the line after its name.
+            if line.bare is not None:
+                values[opened] = line.bare
+            else:
+                unread.append(opened)
+        if line.decimal_comma and not self._decimal_commas:
+            self._decimal_commas = True
+            for name in self._grouped:
+                self._void(name, "its commas may be decimal points", text)
         for name, value, at in matched:
-            values[name] = value
             steps.append(at)
+            if value is None:
+                values.pop(name, None)
+                unread.append(name)
+            else:
+                values[name] = value
         step = next((s for s in reversed(steps) if s is not None), None)
         if step is not None:
             self.step = step
+        for name in unread:
+            self._void(self._asked(name, line)[0], "", text)
+        if len(text) > LONGEST and self.primary in normalised(text[LONGEST : 4 * LONGEST]):
+            self._void(self.primary, f"a line is read up to {LONGEST} characters", text)
         for name, value in values.items():
-            self._remember(name, value, block=step is None and name in line.explicit)
+            own = any(name == pattern for pattern, _, _ in matched)
+            if self._decimal_commas and name in line.grouped and not own:
+                self._void(self._asked(name, line)[0], "its comma may be a decimal point", text)
+                continue
+            if name in line.grouped:
+                self._grouped.add(name)
+            self._remember(name, value, text, line, block=step is None and (name in line.explicit or name == opened))
         self._follow(values, here=step is not None)
 
-    def _remember(self, name: str, value: float, block: bool) -> None:
+    def _asked(self, name: str, line: Line) -> tuple[str, int]:
+        """The metric that is asked for under a printed name, if there is one, else the name; and how well it fits."""
+        if name in self.wanted:
+            return name, _EXACT
+        short = line.short.get(name, name)
+        for spelling, fit in ((name, _LOOSE), (short, _SHORT)):
+            letters = _letters(spelling)
+            for wanted in self.wanted if letters else ():
+                if letters == _letters(wanted):
+                    return wanted, fit
+        return name, _EXACT
+
+    def _void(self, name: str, why: str, text: str) -> None:
+        """Takes back what was said of a metric that is asked for, since this line says what cannot be read."""
+        if name in self.wanted:
+            self._values.pop(name, None)
+            self._blocks.pop(name, None)
+            self._fits.pop(name, None)
+            cut = text.strip()[:MAX_QUOTED]
+            self.unread[name] = f'the line "{cut}"' + (f" ({why})" if why else "")
+
+    def _forget(self, gap: str) -> None:
+        """After a gap nothing from before it is final."""
+        for name in self._values:
+            if name in self.wanted:
+                self.unread[name] = (
+                    f"its last value was printed before output that was not read ({gap.strip('[. ]')}; "
+                    "[sandbox] output_mb bounds it)"
+                )
+        self._values, self._blocks, self._fits, self._open = {}, {}, {}, ""
+
+    def _remember(self, name: str, value: float, text: str, line: Line, block: bool) -> None:
+        printed = name
+        name, fit = self._asked(printed, line)
+        if name in self.wanted:
+            best, source = self._fits.get(name, (fit, printed))
+            if fit > best:
+                name = printed  # The name itself was printed, too.
+            elif fit == _SHORT == best and source != printed:
+                self._void(name, f"and {source} before it", text)
+                self._fits[name] = (_SHORT, "")
+                name = printed
+            else:
+                self._fits[name] = (fit, printed)
+                self.unread.pop(name, None)
         if len(self._values) >= MOST_NAMES and not (name in self._values or name in self.wanted or name in KEPT):
             return
         self._values[name] = value
         if block:
             self._blocks.pop(name, None)
             self._blocks[name] = None
-        if not math.isfinite(value) and (name == self.primary or name in MONITORED or name == "val_loss"):
-            self.unstable = self.unstable or f"{self.wanted.get(name, name)} is {value}{self._at()}"
+        if not abs(value) <= LARGEST and (name == self.primary or name in MONITORED or name == "val_loss"):
+            self.unstable = self.unstable or f"{self.wanted.get(name, name)} is {value:g}{self._at()}"
 
     def _follow(self, values: Mapping[str, float], here: bool) -> None:
         """Adds to the learning curve: the best monitor that was ever seen beside a step, at steps that go up."""
         name = next((n for n in (*MONITORED, "val_loss") if n in values), None)
-        if name is None or not math.isfinite(values[name]) or self.step is None:
+        if name is None or not abs(values[name]) <= LARGEST or self.step is None:
             return
         if self._monitored != name:
             # A summary at the end, under a better name, does not replace the curve.
@@ -168,3 +261,9 @@ def reading(config: Config, seed: int) -> OutputReading:
 
 def _rank(name: str) -> int:
     return (*MONITORED, "val_loss").index(name)
+
+
+@lru_cache(maxsize=1024)
+def _letters(name: str) -> str:
+    """A name by its letters and digits alone: "acc@1" and "Acc1" are the same."""
+    return "".join(c for c in name.lower() if c.isalnum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autogit.cli.face import open_lab
+from autogit.cli.common import echo, open_lab
 
 
 @click.command("context", epilog="Example:  autogit context | llm > answer.txt; autogit try answer.txt -m 'Its idea'")
@@ -15,4 +15,4 @@ def context_(context: click.Context, tokens: int) -> None:
 
     Any tool that answers it with a diff can be the proposer: give its answer to autogit try.
     """
-    click.echo(open_lab(context).briefing(tokens), nl=False)
+    echo(open_lab(context).briefing(tokens), nl=False)

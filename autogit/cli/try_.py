@@ -6,7 +6,8 @@ from typing import TextIO
 
 import click
 
-from autogit.cli.face import echo_json, json_option, open_lab, record_json
+from autogit.cli.common import echo_json, json_option, open_lab
+from autogit.report.export import record_dict
 
 
 @click.command("try", epilog="Example:  git diff | autogit try - -m 'Warm up longer'")
@@ -25,7 +26,7 @@ def try_(context: click.Context, patch: TextIO, title: str | None, as_json: bool
     lab = open_lab(context)
     name = "a diff from standard input" if patch.name in ("-", "<stdin>") else patch.name
     if as_json:
-        echo_json(record_json(lab, lab.attempt(patch.read(), title or f"Try {name}")))
+        echo_json(record_dict(lab.history, lab.attempt(patch.read(), title or f"Try {name}")))
         return
     with screen(lab) as observer:
         lab.attempt(patch.read(), title or f"Try {name}", observer)

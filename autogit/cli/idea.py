@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from autogit.cli.face import echo_json, json_option, open_lab
+from autogit.cli.common import echo, echo_json, json_option, open_lab
 
 
 @click.command(epilog="Example:  autogit idea 'try grouped-query attention'")
@@ -28,10 +28,10 @@ def idea(context: click.Context, text: str | None, as_json: bool) -> None:
     if as_json:
         echo_json([asdict(each) for each in ideas])
     elif added is not None:
-        click.echo(f"queued {added.id}. {awaited(lab.config)}")
+        echo(f"queued {added.id}. {awaited(lab.config)}")
     elif not ideas:
-        click.echo("no idea waits; queue one with: autogit idea 'what to try'")
+        echo("no idea waits; queue one with: autogit idea 'what to try'")
     else:
         for each in ideas:
-            click.echo(f"{each.id}  {each.added[:16].replace('T', ' ')}  {' '.join(each.text.split())}")
-        click.echo(awaited(lab.config))
+            echo(f"{each.id}  {each.added[:16].replace('T', ' ')}  {' '.join(each.text.split())}")
+        echo(awaited(lab.config))
