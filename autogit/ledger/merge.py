@@ -113,7 +113,7 @@ class Merge:
                     f"merge it yourself, then sync again: git merge {theirs[:10]}"
                 )
             beaten += [r for r in records if r.accepted]
-        # A merge that keeps their files and comes from them: a fast-forward for both sides, and a number for it is measured here.
+        # A merge that comes from their side and keeps its files: a fast-forward for both. Its number is measured here.
         merged = self._commit(repository.tree(theirs), theirs, ours, "Take up the main of another lab")
         return [Move(branch, ours, merged)], beaten
 

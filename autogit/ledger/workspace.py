@@ -157,7 +157,7 @@ def _checked_out(git: Git, top: Path) -> str:
 
 
 def settle_main(git: Git, main: str) -> None:
-    """Notes in the clone's own configuration which branch a lab works on, so that another checkout does not change it."""
+    """Notes in the clone's own configuration which branch a lab works on: it stays, whatever is checked out later."""
     if not git.run("config", "--local", "--get", MAIN_KEY, ok=(0, 1)):
         git.run("config", "--local", MAIN_KEY, main.removeprefix("refs/heads/"))
 

@@ -12,6 +12,7 @@ from invariants import check
 
 from autogit.ledger import GitLedger
 from autogit.records import Verdict
+
 from .conftest import baseline, curve, open_lab, propose, verdict
 
 FORMATS = {

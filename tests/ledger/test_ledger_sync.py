@@ -59,6 +59,15 @@ def test_a_clone_and_a_sync_are_a_whole_lab_with_a_name_of_its_own(first: GitLed
     check(first)
 
 
+def test_a_clone_without_notes_is_told_to_sync(first: GitLedger, remote: Path, tmp_path: Path) -> None:
+    assert first.unsynced() == ""
+    git(tmp_path, "clone", "-q", str(remote), "clone")
+    clone = open_lab(tmp_path / "clone")
+    assert "2 trials" in clone.unsynced() and "autogit sync origin" in clone.unsynced()
+    clone.sync("origin")
+    assert clone.unsynced() == ""
+
+
 def test_both_work_at_once_and_nothing_is_lost_or_doubled(first: GitLedger, second: GitLedger) -> None:
     for ledger in (first, second):
         ledger.close(verdict(propose(ledger, "learning_rate = 0.7\n")), "log", [])
@@ -78,7 +87,9 @@ def test_both_work_at_once_and_nothing_is_lost_or_doubled(first: GitLedger, seco
 
 def test_both_extend_one_trial_and_no_run_is_lost(first: GitLedger, second: GitLedger) -> None:
     for ledger, seed in ((first, 7), (second, 8)):
-        ledger.extend("1", [Run(seed, RunStatus.COMPLETED, 1.0, 5, {"val_loss": 1.5})], [Curve(seed, "loss", (1,), (2.0,))])
+        ledger.extend(
+            "1", [Run(seed, RunStatus.COMPLETED, 1.0, 5, {"val_loss": 1.5})], [Curve(seed, "loss", (1,), (2.0,))]
+        )
     for ledger in (first, second, first):
         ledger.sync("origin")
     assert [run.seed for run in first.record("1").runs] == [run.seed for run in second.record("1").runs]
