@@ -45,6 +45,10 @@ class ProposerError(AutogitError):
     """A proposer cannot go on in this loop (wrong key, exhausted quota); the others do."""
 
 
+class CostLimitError(ProposerError):
+    """What models and agents may cost in one loop is spent: a limit that is reached, not a failure."""
+
+
 class BaselineError(AutogitError):
     """The unchanged code does not train or reports no metric; `log` is the useful end of its output."""
 

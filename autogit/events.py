@@ -71,10 +71,25 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Remaining:
+    """A trial that a loop waits for before it ends."""
+
+    trial: Trial
+    done: int
+    """Runs that are made,"""
+    asked: int
+    """of so many that were asked for until now."""
+    seconds: float | None
+    """About how long the rest of them takes; None if nobody knows how long a run takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The loop ends after the current trials."""
 
     reason: str
+    remaining: tuple[Remaining, ...] = ()
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

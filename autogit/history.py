@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autogit.config.model import Metric
 from autogit.errors import UnknownTrialError
-from autogit.records import Record, Verdict
+from autogit.records import Record, Usage, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Pruning:
     """What early stopping did, and what that costs by the runs that were let finish to see it."""
 
     stopped: int
-    audited: int
+    spared: int
     """Runs that would have been stopped too, and were allowed to finish."""
     won: int
     """Of these, the ones that were accepted."""
@@ -102,7 +102,7 @@ class History:
 
     def better(self, a: float, b: float) -> bool:
         """Whether `a` is strictly better than `b`."""
-        return a < b if self.metric.direction == "min" else a > b
+        return self.metric.better(a, b)
 
     @property
     def baseline(self) -> Record | None:
@@ -186,7 +186,7 @@ class History:
         paired = record.statistics.get("gain") if self.metric.objective == "primary" else None
         if paired is not None:
             return paired
-        return value - against if self.metric.direction == "max" else against - value
+        return self.metric.lead(value, against)
 
     def trends(self) -> list[Trend]:
         """One line for each proposer and operator, the most successful first."""
@@ -208,12 +208,36 @@ class History:
         return sorted(trends, key=lambda t: (-t.success_rate, -(t.improvement or 0), t.operator))
 
     def pruning(self) -> Pruning:
-        """Early stopping and its audit."""
-        audited = [r for r in self._records if r.statistics.get("audited")]
+        """What pruning did, and what the runs tell that it spared."""
+        # Records of earlier versions call it "audited".
+        spared = [r for r in self._records if r.statistics.get("spared") or r.statistics.get("audited")]
         stopped = sum(r.verdict is Verdict.PRUNED for r in self._records)
-        return Pruning(stopped, len(audited), sum(r.accepted for r in audited))
+        return Pruning(stopped, len(spared), sum(r.accepted for r in spared))
 
     def gain(self, value: float, reference: float) -> float:
         """How much better `value` is than `reference`, in percent of it; negative where worse."""
-        difference = reference - value if self.metric.direction == "min" else value - reference
-        return 100 * difference / abs(reference)
+        return 100 * self.metric.lead(value, reference) / abs(reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The cost of all proposals that had one."""
+
+    proposals: int
+    usage: Usage
+    accepted: int
+    """How many of these proposals were accepted."""
+
+    @property
+    def cost_per_accepted(self) -> float | None:
+        """None before the first accepted one."""
+        return self.usage.cost / self.accepted if self.accepted else None
+
+
+def spending(records: Iterable[Record]) -> Spending | None:
+    """The total over `records`: a whole history, or what one loop has closed. None where no proposal cost anything."""
+    paid = [(record, record.trial.usage) for record in records if record.trial.usage is not None]
+    if not paid:
+        return None
+    total = sum((usage for _, usage in paid), Usage())
+    return Spending(len(paid), total, sum(record.accepted for record, _ in paid))

@@ -9,26 +9,40 @@ print(lab.best())
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogit.config import load as configfile
+from autogit.config.load import ConfigFile
+from autogit.config.model import Config
 from autogit.errors import WorkspaceError
 from autogit.events import Ended, Observer, silent
-from autogit.memory import Memory
-from autogit.records import Idea, Proposal, Record, RunStatus
+from autogit.history import History, Pruning, Trend
+from autogit.ledger import GitLedger
+from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
+    from autogit.evaluate.gains import Gain
+    from autogit.evaluate.noise import Noise
+    from autogit.evaluate.nulls import NullChecks
+    from autogit.patch import Policy
+    from autogit.propose.beliefs import Belief
     from autogit.trial.ablate import Ablation
     from autogit.trial.reproduce import Reproduction, Verification
+    from autogit.wiring import Wiring
 
 
-class Lab(Memory):
-    """Opens a workspace: what it knows is read from git, a loop is wired when it is asked for."""
+class Lab:
+    """Opens a workspace: what it knows is derived from git, a loop is wired when it is asked for."""
+
+    def __init__(self, file: ConfigFile) -> None:
+        self.file = file
+        self.ledger = GitLedger(file, lambda path: self._policy.allows(path))
 
     @classmethod
     def open(cls, folder: str | Path = ".") -> Lab:
@@ -37,6 +51,110 @@ class Lab(Memory):
         Raises ConfigError or WorkspaceError with what to do.
         """
         return cls(configfile.find(Path(folder)))
+
+    # ---- what it knows
+
+    @property
+    def config(self) -> Config:
+        """The configuration as frozen dataclasses."""
+        return self.file.config
+
+    @cached_property
+    def history(self) -> History:
+        """Every closed trial, oldest first, with what follows from them."""
+        return History(self.config.metric, self.ledger.records(), self.ledger.line)
+
+    def trials(self) -> list[Record]:
+        """Every closed trial, oldest first."""
+        return list(self.history)
+
+    def trial(self, number: int | str) -> Record:
+        """One closed trial by its number. Raises UnknownTrialError."""
+        return self.history[str(number).removeprefix("exp/")]
+
+    def best(self) -> Record | None:
+        """The incumbent: the last accepted trial. None before the first loop."""
+        return self.history.best()
+
+    def top(self, count: int = 5) -> list[Record]:
+        """The trials with the best primary metric, best first."""
+        return self.history.top(count)
+
+    def noise(self) -> Noise | None:
+        """How much the primary metric moves by luck between two runs; None where nothing was repeated."""
+        from autogit.evaluate.noise import noise
+
+        name = self.config.metric.name
+        return noise(self.trials(), lambda metrics: metrics.get(name))
+
+    def trends(self) -> list[Trend]:
+        """How each kind of move has done."""
+        return self.history.trends()
+
+    def beliefs(self) -> list[Belief]:
+        """What the portfolio believes of each proposer and kind of move that was tried, the most promising first."""
+        from autogit.propose.beliefs import beliefs
+
+        return beliefs(self.history)
+
+    def importance(self) -> Mapping[str, float]:
+        """Each parameter's share in what made trials good (they sum to 1); empty until there are enough to tell."""
+        from autogit.propose.search.hyperparameters import parameter_importance
+
+        return parameter_importance(self._wiring().context()) if self.trials() else {}
+
+    def pruning(self) -> Pruning:
+        """How many runs were stopped early, and what the ones that were let finish tell of that."""
+        return self.history.pruning()
+
+    def fooled(self) -> tuple[NullChecks, NullChecks]:
+        """How often the rule took luck for progress: on two halves of each incumbent's own runs, on null trials."""
+        from autogit.evaluate.nulls import null_checks, null_trials
+
+        return null_checks(self.config, self.history), null_trials(self.history)
+
+    def improvement(self, record: Record) -> float | None:
+        """Over the first baseline, in percent; negative where worse."""
+        return self.history.improvement(record)
+
+    def total_gain(self) -> Gain | None:
+        """What all accepted changes gained together, with its 95% interval, in the unit of what is compared.
+
+        By seeds that took no part in choosing them; None where nothing was accepted on such seeds.
+        """
+        from autogit.evaluate.gains import total_gain
+
+        return total_gain(self.history)
+
+    def diff(self, number: int | str) -> str:
+        """The change of a trial against its base."""
+        return self.ledger.diff(self.trial(number).id)
+
+    def log(self, number: int | str) -> str:
+        """What the runs of a trial printed (bounded)."""
+        return self.ledger.log(self.trial(number).id)
+
+    def curves(self, number: int | str) -> tuple[Curve, ...]:
+        """The learning curves of a trial's runs."""
+        return self.ledger.curves(self.trial(number).id)
+
+    def briefing(self, tokens: int = 60_000) -> str:
+        """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
+        from autogit.propose.ideas import waiting
+        from autogit.propose.models.prompt import brief, model_prompt
+        from autogit.propose.search.hyperparameters import parameter_importance
+
+        context = self._wiring().context()
+        ideas = waiting(self.ledger.ideas(), self.history)
+        return model_prompt(brief(context, ideas, parameter_importance(context)), tokens)
+
+    def ideas(self) -> tuple[Idea, ...]:
+        """The queued ideas that nobody has followed yet, oldest first."""
+        from autogit.propose.ideas import waiting
+
+        return waiting(self.ledger.ideas(), self.history)
+
+    # ---- what it does
 
     def loop(
         self,
@@ -77,7 +195,7 @@ class Lab(Memory):
         with self._working():
             loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
-            return loop.step(proposal=proposal)
+            return loop.step(given=proposal)
 
     def undo(self, number: int | str, observer: Observer = silent) -> Record:
         """Takes an accepted change back: its revert lands on `main` as a trial of its own, whatever it measures.
@@ -98,7 +216,7 @@ class Lab(Memory):
         with self._working():
             loop = self._wiring().loop(self.config, observer, 1, 0)
             loop.measure_main()
-            return loop.step(proposal=proposal)
+            return loop.step(given=proposal)
 
     def ablate(self, observer: Observer = silent) -> Iterator[Ablation]:
         """Takes each accepted change back on today's `main`, the oldest first, as a trial that is judged like others.
@@ -108,7 +226,7 @@ class Lab(Memory):
         from autogit.propose.lineage import on_main
         from autogit.propose.operators.ablate import AblateProposer, ablated_part, ablation
         from autogit.propose.operators.bundle import parts
-        from autogit.trial.ablate import Ablation, Standing
+        from autogit.trial.ablate import ablate
 
         with self._working():
             wiring = self._wiring()
@@ -117,14 +235,13 @@ class Lab(Memory):
             line = on_main(wiring.context())
             reversals = [r for r in line if r.trial.proposer == AblateProposer.name or r.trial.operator == "undo"]
             gone = {parent for reversal in reversals for parent in (reversal.id, *reversal.trial.parents)}
-            for change in reversed(line):
-                if change.id not in gone:
-                    proposal = ablation(wiring.context(), change)
-                    whole = Ablation(change, loop.step(proposal=proposal) if proposal is not None else None)
-                    yield whole
-                    for part in () if whole.standing is Standing.TAKEN_BACK else parts(change):
-                        proposal = ablated_part(wiring.context(), change, part)
-                        yield Ablation(change, loop.step(proposal=proposal) if proposal is not None else None, part)
+
+            def reversal(change: Record, part: str) -> Proposal | None:
+                context = wiring.context()
+                return ablated_part(context, change, part) if part else ablation(context, change)
+
+            changes = [change for change in reversed(line) if change.id not in gone]
+            yield from ablate(changes, reversal, parts, lambda proposal: loop.step(given=proposal))
 
     def reproduce(
         self, number: int | str, seeds: Sequence[int] | None = None, observer: Observer = silent
@@ -135,7 +252,7 @@ class Lab(Memory):
         where there is no such run, LabBusyError where a loop runs.
         """
         with self._working():
-            return self._wiring().repeating(observer).reproduce(self.trial(number), seeds)
+            return self._wiring().reproducer(observer).reproduce(self.trial(number), seeds)
 
     def verify(self, everything: bool = False, observer: Observer = silent) -> Iterator[Verification]:
         """Reproduces the accepted trials (or all that have run), measures them with fresh seeds, notes what it found.
@@ -143,10 +260,10 @@ class Lab(Memory):
         Gives each as it is done. Raises LabBusyError where a loop runs.
         """
         with self._working():
-            repeating = self._wiring().repeating(observer)
+            reproducer = self._wiring().reproducer(observer)
             for record in self.trials():
                 if (everything or record.accepted) and any(r.status is not RunStatus.PRUNED for r in record.runs):
-                    found = repeating.verify(record)
+                    found = reproducer.verify(record)
                     when = datetime.now(UTC).isoformat(timespec="seconds")
                     self.history.add(self.ledger.note_check(record.id, found.check(when)))
                     yield found
@@ -174,9 +291,9 @@ class Lab(Memory):
 
         Raises WorkspaceError where it cannot be written.
         """
+        from autogit.history import spending
         from autogit.report.page import Facts, page
-        from autogit.spending import spending
-        from autogit.trial.audit import told
+        from autogit.trial.audit import describe
 
         measured = self.noise()
         total, spent = self.total_gain(), spending(self.trials())
@@ -186,7 +303,7 @@ class Lab(Memory):
         protected = bool(self.config.evaluate.command)
         measured_by = "measured by the protected evaluator" if protected else "what the training script says of itself"
         best = self.best()
-        if best is not None and (words := told(best, self.history)):
+        if best is not None and (words := describe(best, self.history)):
             notes.append(f"The audit of {best.trial.ref}: {words}.")
         facts = Facts(
             lab=self.ledger.root.name,
@@ -208,6 +325,8 @@ class Lab(Memory):
         """Queues a direction for the next proposal of a model or an agent."""
         return self.ledger.add_idea(text)
 
+    # ---- private
+
     @contextmanager
     def _working(self) -> Iterator[None]:
         """Holds the lab, and knows what another process has added since it was opened."""
@@ -217,3 +336,14 @@ class Lab(Memory):
 
     def _forget(self) -> None:
         self.__dict__.pop("history", None)
+
+    def _wiring(self) -> Wiring:
+        from autogit.wiring import Wiring
+
+        return Wiring(self.file, self.ledger, self.history, self._policy)
+
+    @cached_property
+    def _policy(self) -> Policy:
+        from autogit.patch import Policy
+
+        return Policy.of(self.config.train, self.ledger.prefix)

@@ -1,7 +1,7 @@
 """The loop: propose, commit, train, evaluate, decide, record; again.
 
-Several slots work side by side, each in a thread that repeats `step()`. What they share (the ledger, the history, whose
-turn it is) changes under one lock; training happens outside it. A verdict is final only when git has taken it: a change
+Several slots work side by side, each in a thread that repeats `step()`. What they share (the ledger, the history, the
+queue) changes under one lock; training happens outside it. A verdict is final only when git has taken it: a change
 that beat an older `main` is superseded and tried again on the new one, so the order of finishing never matters.
 """
 
@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
-from autogit.events import Closed, Ended, Notice, Observer, Opened, Started, Stopping
-from autogit.protocols import Judgement
+from autogit.events import Closed, Ended, Notice, Opened, Remaining, Started, Stopping
+from autogit.protocols import Judgement, More
 from autogit.records import Proposal, Record, Verdict
-from autogit.trial.agenda import Agenda, Work
-from autogit.trial.audit import Auditing
-from autogit.trial.judge import Judging, Rooms
-from autogit.trial.proposals import NothingToPropose, Proposals
+from autogit.trial.audit import Auditor
+from autogit.trial.judge import Judge
+from autogit.trial.queue import Candidate, NothingToPropose, OpenTrial, TrialQueue
+from autogit.trial.session import Session
+from autogit.trial.smoke import MAX_DEATHS_IN_A_ROW, death
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
@@ -32,111 +34,186 @@ class Loop:
 
     def __init__(
         self,
-        rooms: Rooms,
+        session: Session,
+        queue: TrialQueue,
+        judge: Judge,
+        auditor: Auditor,
         limits: Limits,
-        observer: Observer,
-        cancel: threading.Event,
         jobs: int = 1,
-        seed: int = 0,
-        null_rate: float = 0.0,
+        notices: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """`null_rate` is the share of trials that change nothing, to see how often the rule is fooled."""
-        self._rooms = rooms
+        """Runs `jobs` slots side by side. `notices` takes what proposers have to tell since the last call."""
+        self._session = session
+        self._queue = queue
+        self._judge = judge
+        self._auditor = auditor
         self._limits = limits
-        self._observer = observer
-        self._cancel = cancel
         self._jobs = jobs
-        self._turn = threading.RLock()
-        self._baseline = threading.Lock()
-        self._hurry = threading.Event()
+        self._notices = notices
+        self._baseline_lock = threading.Lock()
         self._interrupted = False
-        self._proposals = Proposals(
-            rooms.config, rooms.ledger, rooms.proposer, rooms.history, rooms.land, seed, self._turn, self._hurry,
-            null_rate,
-        )  # fmt: skip
-        self._agenda = Agenda(rooms.ledger, rooms.history, self._proposals, self._turn)
-        self._judging = Judging(rooms, observer, self._turn)
-        self._auditing = Auditing(rooms, observer, self._turn)
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
-        self._stopping = ""
+        self._deaths = 0
+        self._in_work: dict[int, OpenTrial] = {}
+        self._stop_reason = ""
         self._since = time.monotonic()
 
     def run(self) -> Ended:
-        """Works until it has to stop; says why. Raises what ended it where that was an error."""
+        """Works until it has to stop, and returns why. Raises what ended it if that was an error."""
+        session, seconds = self._session, self._judge.measurement.seconds
         self._since = time.monotonic()
-        incumbent = self._rooms.history.at(self._rooms.ledger.main())
-        seconds = self._rooms.measurement.seconds
-        self._observer(Started(self._limits.trials, self._limits.hours, self._jobs, incumbent, seconds))
-        self._tell_words()
+        session.observer(Started(self._limits.trials, self._limits.hours, self._jobs, session.incumbent(), seconds))
+        self._pass_on_notices()
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="slot") as pool:
             workers = [pool.submit(self._work, slot) for slot in range(self._jobs)]
             self._wait(workers)
             failure = next((error for worker in workers if worker.done() and (error := worker.exception())), None)
             if failure is not None:
                 # The error is the caller's to tell; the other slots give up.
-                self._stopping = "ended by an error"
-                self._hurry.set()
-                self._cancel.set()
+                self._stop_reason = "ended by an error"
+                session.ending.set()
+                session.cancel.set()
             elif not self._interrupted:
-                auditing = pool.submit(self._auditing.audit, self._rooms.history.at(self._rooms.ledger.main()), 0)
+                auditing = pool.submit(self._auditor.audit, session.incumbent(), 0)
                 self._wait([auditing])
                 auditing.result()
-        # The trials have ended: what is still being thought of is for nobody.
-        self._cancel.set()
-        self._proposals.end()
+        # The trials have ended: nobody takes what is still being thought of.
+        session.cancel.set()
+        self._queue.end()
         accepted = tuple(r for r in self._closed if r.accepted)
         seconds = time.monotonic() - self._since
-        ended = Ended(self._stopping, len(self._closed), accepted, seconds, self._interrupted)
-        self._observer(ended)
+        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupted)
+        session.observer(ended)
         if failure is not None:
             raise failure
         return ended
 
-    def preview(self, count: int) -> list[Proposal]:
-        """The proposals that would come next, on the present `main`; nothing is run."""
-        return self._proposals.preview(count)
-
-    def step(self, slot: int = 0, proposal: Proposal | None = None) -> Record:
-        """One trial, from its proposal (the proposer's, or the given one) to its record in git."""
-        work = self._agenda.open(proposal) if proposal else self._agenda.next()
-        self._tell_words()
-        if proposal is None and self._goes_on():
-            self._proposals.prepare()
-        return self._try(work, slot)
+    def step(self, slot: int = 0, given: Proposal | Candidate | None = None) -> Record:
+        """One trial, of the given proposal or the next one: propose, commit, train and evaluate, decide, record."""
+        trial = self._queue.commit(self._queue.propose(given))
+        self._begin(trial, slot, given)
+        while isinstance(decision := self._judge.decide(trial, slot), More):
+            self._judge.train_and_evaluate(trial, decision, slot)
+        if self._takes_back(trial, slot):
+            return self.step(slot)
+        return self._record(trial, decision, slot)
 
     def measure_main(self, slot: int = 0) -> None:
-        """Measures the tip of `main` where nobody has: at the start, and after a person's own commit."""
-        with self._baseline:
-            work = self._agenda.baseline()
-            if work is not None:
-                self._try(work, slot)
-                self._auditing.audit(self._rooms.history.baseline, slot)
+        """Measures the tip of `main` if nobody has: at the start, and after a person's own commit."""
+        with self._baseline_lock:
+            candidate = self._queue.baseline()
+            if candidate is not None:
+                self.step(slot, candidate)
+                self._auditor.audit(self._session.history.baseline, slot)
 
-    def stop(self, reason: str, now: bool = False) -> None:
+    def preview(self, count: int) -> list[Proposal]:
+        """Returns the proposals that would come next, on the present `main`; nothing is run."""
+        return self._queue.preview(count)
+
+    def stop(self, reason: str, now: bool = False, by_person: bool = False) -> None:
         """Ends the loop after the current trials; with `now` they are given up and run again next time."""
-        with self._turn:
-            if not self._stopping:
-                self._stopping = reason
-                self._observer(Stopping(reason))
+        with self._session.lock:
+            if not self._stop_reason:
+                self._stop_reason = reason
+                remaining = tuple(self._remaining(opened) for opened in self._in_work.values())
+                self._session.observer(Stopping(reason, remaining, by_person))
         if now:
-            self._cancel.set()
+            self._session.cancel.set()
 
-    def _wait(self, workers: list[Future[None]]) -> None:
-        """Until all slots are done or one has failed. Ctrl-C: stop after the current trials; again: now."""
-        asked = 0
-        while True:
+    # ---- one trial
+
+    def _begin(self, opened: OpenTrial, slot: int, given: Proposal | Candidate | None) -> None:
+        """Tells that a trial begins, and has the next proposal made meanwhile, unless this trial is the last."""
+        self._pass_on_notices()
+        with self._session.lock:
+            trials = self._limits.trials
+            goes_on = not self._stop_reason and (trials is None or self._begun + self._queue.ahead < trials)
+            self._in_work[slot] = opened
+        if given is None and goes_on:
+            self._queue.prepare()
+        self._session.observer(Opened(opened.trial, slot))
+
+    def _takes_back(self, opened: OpenTrial, slot: int) -> bool:
+        """Gives back the number of a change of our own that died in its first step; returns whether it did."""
+        trial, session, reason = opened.trial, self._session, death(opened.trial, opened.runs)
+        with session.lock:
+            self._deaths = self._deaths + 1 if reason else 0
+            if not reason or self._deaths > MAX_DEATHS_IN_A_ROW:
+                return False
+            session.ledger.discard(trial)
+            self._in_work.pop(slot, None)
+            self._queue.died(trial, reason)
+        text = f"{trial.title} ({trial.operator}) dies in its first step, so it is no trial: {reason}"
+        session.observer(Notice(text))
+        self._suspect_environment(None, slot)
+        if self._stop_reason:
+            raise Interrupted(self._stop_reason)
+        return True
+
+    def _record(self, opened: OpenTrial, judgement: Judgement, slot: int) -> Record:
+        trial, session, log = opened.trial, self._session, "\n".join(opened.logs)
+        if trial.is_baseline and judgement.verdict is not Verdict.ACCEPTED:
+            with session.lock:
+                session.ledger.discard(trial)
+            raise BaselineError(f"the unchanged code does not train: {judgement.reason}", log)
+        record = Record(
+            trial=trial,
+            verdict=judgement.verdict,
+            reason=judgement.reason,
+            metrics=judgement.metrics,
+            runs=tuple(opened.runs),
+            environment={**self._judge.measurement.environment, "config": session.config_hash},
+            reproduce=opened.reproduce,
+            closed=datetime.now(UTC).isoformat(timespec="seconds"),
+            statistics=judgement.statistics,
+        )
+        with session.lock:
             try:
-                # Within the try: the second one may come while the first one is still being obeyed.
-                if asked:
-                    self._interrupted = True
-                    self._hurry.set()
-                    self.stop("stopped by the person", now=asked > 1)
-                wait(workers, return_when=FIRST_EXCEPTION)
+                notices = session.ledger.close(record, log, opened.curves)
+            except MainMovedError:
+                reason = f"beat an older main ({judgement.reason}); tried again on the new one"
+                record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason)
+                notices = session.ledger.close(record, log, opened.curves)
+            self._queue.closed(trial)
+            self._in_work.pop(slot, None)
+            session.history.add(record)
+            if not trial.is_baseline:
+                self._closed.append(record)
+            session.observer(Closed(record, slot, session.history.improvement(record)))
+        for text in notices:
+            session.observer(Notice(text))
+        self._suspect_environment(record, slot)
+        return record
+
+    def _suspect_environment(self, record: Record | None, slot: int) -> None:
+        """After crashes in a row, tells bad proposals from a broken machine. No record: the trial was taken back."""
+        session = self._session
+        with session.lock:
+            crashed = record is None or record.verdict is Verdict.CRASHED
+            self._crashed = [*self._crashed, record.id if record else ""] if crashed else []
+            incumbent = session.incumbent()
+            if len(self._crashed) < CRASHES_IN_A_ROW or incumbent is None:
                 return
-            except KeyboardInterrupt:
-                asked += 1
+            suspects, self._crashed = self._crashed, []
+        ref = incumbent.trial.ref
+        session.observer(Notice(f"{len(suspects)} crashes in a row: does {ref}, the incumbent, still run?"))
+        measured = self._judge.run(incumbent.trial, incumbent.runs[0].seed, slot)
+        if measured.run.status.counts:
+            return
+        suspects = [trial for trial in suspects if trial]
+        with session.lock:
+            session.ledger.reopen(suspects)
+        names = ", ".join(f"exp/{trial}" for trial in suspects)
+        again = f"{names} are open again and run when the next loop starts. " if suspects else ""
+        raise BrokenEnvironmentError(
+            f"the environment is broken: {ref}, the incumbent, fails too now ({measured.run.reason}). "
+            f"{again}Look with: autogit doctor",
+            measured.log,
+        )
+
+    # ---- many trials
 
     def _work(self, slot: int) -> None:
         try:
@@ -145,15 +222,29 @@ class Loop:
                 self.step(slot)
                 self.measure_main(slot)
                 self._certify(slot)
-        except (Interrupted, NothingToPropose) as word:
-            self.stop(str(word))
+        except (Interrupted, NothingToPropose) as end:
+            self.stop(str(end))
+
+    def _wait(self, workers: list[Future[None]]) -> None:
+        """Waits until all slots are done or one has failed. Ctrl-C: stop after the current trials; again: now."""
+        asked = 0
+        while True:
+            try:
+                # Within the try: the second one may come while the first one is still being obeyed.
+                if asked:
+                    self._interrupted = True
+                    self._session.ending.set()
+                    self.stop("stopped by the person", now=asked > 1, by_person=True)
+                wait(workers, return_when=FIRST_EXCEPTION)
+                return
+            except KeyboardInterrupt:
+                asked += 1
 
     def _must_stop(self) -> bool:
-        """Whether a limit is reached; where not, one more trial counts as begun."""
-        with self._turn:
-            limits, history = self._limits, self._rooms.history
-            incumbent = history.at(self._rooms.ledger.main())
-            target, value = self._rooms.config.metric.target, incumbent and history.value(incumbent)
+        """Returns whether a limit is reached; if not, one more trial counts as begun."""
+        with self._session.lock:
+            limits, history, incumbent = self._limits, self._session.history, self._session.incumbent()
+            target, value = self._session.config.metric.target, incumbent and history.value(incumbent)
             hours = (time.monotonic() - self._since) / 3600
             tried = [record for record in reversed(self._closed) if not record.trial.is_null]
             fruitless = next((i for i, record in enumerate(tried) if record.accepted), len(tried))
@@ -165,93 +256,33 @@ class Loop:
                 self.stop(f"{limits.hours:g} hours are over")
             elif limits.patience is not None and fruitless >= limits.patience:
                 self.stop(f"patience: {fruitless} trials in a row without an improvement")
-            self._begun += not self._stopping
-            return bool(self._stopping)
+            self._begun += not self._stop_reason
+            return bool(self._stop_reason)
 
-    def _tell_words(self) -> None:
-        for word in self._rooms.words():
-            self._observer(Notice(word))
+    def _remaining(self, opened: OpenTrial) -> Remaining:
+        done, asked = len(opened.runs), max(opened.asked, 1)
+        usual = sum(run.seconds for run in opened.runs) / done if done else self._session.history.usual_seconds()
+        left = None
+        if usual is not None:
+            left = max(0.0, usual * (asked - done) - (time.monotonic() - opened.since))
+        return Remaining(opened.trial, done, asked, left)
 
-    def _goes_on(self) -> bool:
-        """Whether there will be another trial, as far as is known while this one begins."""
-        with self._turn:
-            trials = self._limits.trials
-            return not self._stopping and (trials is None or self._begun + self._proposals.ahead < trials)
-
-    def _try(self, work: Work, slot: int) -> Record:
-        self._observer(Opened(work.trial, slot))
-        judgement = self._judging.judge(work, slot)
-        record = self._close(work, judgement, slot)
-        self._suspect_environment(record, slot)
-        return record
-
-    def _close(self, work: Work, judgement: Judgement, slot: int) -> Record:
-        trial, rooms, log = work.trial, self._rooms, "\n".join(work.logs)
-        if trial.is_baseline and judgement.verdict is not Verdict.ACCEPTED:
-            with self._turn:
-                rooms.ledger.discard(trial)
-            raise BaselineError(f"the unchanged code does not train: {judgement.reason}", log)
-        record = Record(
-            trial=trial,
-            verdict=judgement.verdict,
-            reason=judgement.reason,
-            metrics=judgement.metrics,
-            runs=tuple(work.runs),
-            environment={**rooms.measurement.environment, "config": rooms.config_hash},
-            reproduce=work.reproduce,
-            closed=datetime.now(UTC).isoformat(timespec="seconds"),
-            statistics=judgement.statistics,
-        )
-        with self._turn:
-            try:
-                words = rooms.ledger.close(record, log, work.curves)
-            except MainMovedError:
-                reason = f"beat an older main ({judgement.reason}); tried again on the new one"
-                record = replace(record, verdict=Verdict.SUPERSEDED, reason=reason)
-                words = rooms.ledger.close(record, log, work.curves)
-            self._agenda.closed(trial)
-            rooms.history.add(record)
-            if not trial.is_baseline:
-                self._closed.append(record)
-            self._observer(Closed(record, slot, rooms.history.improvement(record)))
-        for word in words:
-            self._observer(Notice(word))
-        return record
+    def _pass_on_notices(self) -> None:
+        for text in self._notices():
+            self._session.observer(Notice(text))
 
     def _certify(self, slot: int) -> None:
-        """Where keeps are provisional, the tip of `main` proves itself now and then, or goes back to what did."""
-        with self._baseline:
-            found = self._judging.certify(slot)
+        """Under the certify rule, tests the tip of `main` again now and then, and rolls back if it fails."""
+        with self._baseline_lock:
+            found = self._judge.certify(slot)
             if found is None:
                 return
             tip, anchor, judgement = found
-            ledger = self._rooms.ledger
+            session, ledger = self._session, self._session.ledger
             if judgement.verdict is not Verdict.ACCEPTED:
-                self._observer(Notice(f"{tip.trial.ref} does not hold up: {judgement.reason}"))
+                session.observer(Notice(f"{tip.trial.ref} does not hold up: {judgement.reason}"))
                 diff = ledger.difference(tip.trial.commit, anchor.trial.commit)
                 title = f"Roll back to {anchor.trial.ref}"
                 tip = self.step(slot, Proposal(tip.trial.commit, diff, title, "certify", "roll-back", judgement.reason))
-            with self._turn:
-                self._rooms.history.add(ledger.note_check(tip.id, {"certified": True, "reason": judgement.reason}))
-
-    def _suspect_environment(self, record: Record, slot: int) -> None:
-        """After crashes in a row: is it the proposals, or is it the machine?"""
-        with self._turn:
-            self._crashed = [*self._crashed, record.id] if record.verdict is Verdict.CRASHED else []
-            incumbent = self._rooms.history.at(self._rooms.ledger.main())
-            if len(self._crashed) < CRASHES_IN_A_ROW or incumbent is None:
-                return
-            suspects, self._crashed = self._crashed, []
-        ref = incumbent.trial.ref
-        self._observer(Notice(f"{len(suspects)} crashes in a row: does {ref}, the incumbent, still run?"))
-        measured = self._judging.run(incumbent.trial, incumbent.runs[0].seed, slot)
-        if measured.run.status.counts:
-            return
-        with self._turn:
-            self._rooms.ledger.reopen(suspects)
-        names = ", ".join(f"exp/{trial}" for trial in suspects)
-        raise BrokenEnvironmentError(
-            f"the environment is broken: {ref}, the incumbent, fails too now ({measured.run.reason}). "
-            f"{names} are open again and run when the next loop starts. Look with: autogit doctor",
-            measured.log,
-        )
+            with session.lock:
+                session.history.add(ledger.note_check(tip.id, {"certified": True, "reason": judgement.reason}))

@@ -22,6 +22,17 @@ Changes = Mapping[str, bytes | None]
 """What a proposal makes of files: path from the repository's root -> new content, `None` where it is deleted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a proposal's text makes of the files of its base."""
+
+    diff: str
+    """Canonical: made anew from the files, in the order of their paths."""
+    changes: Changes
+    idle: str = ""
+    """Why it is no experiment (it changes only comments, or only the seed); empty if it is one."""
+
+
 # ---- proposing
 
 
@@ -52,6 +63,17 @@ class Revisions(Protocol):
     def export(self, commit: str, folder: Path) -> None:
         """The files of a commit in a new or emptied folder of one's own, without history."""
 
+    def read(self, commit: str, path: str) -> bytes | None:
+        """One file of a commit as it is stored; None if there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a loop has left before its limits end it; None: no limit."""
+
+    trials: int | None = None
+    hours: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -70,6 +92,15 @@ class Context:
     revisions: Revisions
     check: Callable[[str], str]
     """The canonical diff of a text as it would land on `base`; raises PatchError with what a model needs to mend it."""
+    died: tuple[Proposal, ...] = ()
+    """Proposals of this loop that died in their first step and became no trials; `refused` says of what."""
+    remaining: Remaining = Remaining()
+    stale: Proposal | None = None
+    """A paid proposal for an older `main` that does not fit this one: who made it is asked to make it again."""
+    ahead: int = 0
+    """Slots that are measuring while this is asked, if its answer could wait until one of them has its verdict."""
+    tell: Callable[[str], None] = lambda text: None
+    """Says something to the person at once, while a proposer is still waited for."""
 
 
 class Proposer(Protocol):
@@ -211,6 +242,23 @@ class Reading(Monitor, Protocol):
     step: int | None
     loss: float | None
     """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+
+
+class Pruner(Protocol):
+    """Is asked at each reported step whether the run may go on."""
+
+    halt: Halt | None
+    """Its first decision to stop the run, also if the run was spared to see what pruning costs."""
+
+    def check(self, step: int, loss: float, share: float | None = None) -> Halt | None:
+        """Takes the loss reported at `step`; returns a Halt if the run shall end.
+
+        `share` of the budget that is spent, if the steps do not tell it.
+        """
+
+
+PrunerFactory = Callable[[Trial, int, Record, int | None], Pruner | None]
+"""(trial, seed, incumbent, steps) -> the pruner of that run; None if there is no curve to compare with."""
 
 
 class Evaluator(Protocol):

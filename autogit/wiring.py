@@ -1,8 +1,13 @@
-"""The composition root: the one place that knows all rooms and puts them together, for one lab."""
+"""The composition root: the one place that knows all rooms and puts them together.
+
+`services` chooses the implementations for a lab, `loop` puts a loop together from them. A benchmark, a test or a
+cluster replaces a service and needs no second composition root.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,17 +24,19 @@ from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.loop import Loop
 from autogit.patch import Policy, land, without_effect
-from autogit.propose import portfolio
-from autogit.protocols import Context
-from autogit.trial.jobs import Recipe
-from autogit.trial.judge import Rooms
-from autogit.trial.landing import Landed
+from autogit.propose import build_portfolio
+from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
+from autogit.trial.audit import Auditor
+from autogit.trial.jobs import JobMaker
+from autogit.trial.judge import Certify, Judge
 from autogit.trial.live import LiveFile
 from autogit.trial.measure import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
-from autogit.trial.repeating import OUT, Repeating
+from autogit.trial.queue import Land, TrialQueue
+from autogit.trial.reproduce import FOLDER, Reproducer
 from autogit.trial.retention import Retention
+from autogit.trial.session import Session
 
-WEAK = (
+UNPROTECTED = (
     "nothing but limits protects this machine: training can read your files and reach the network "
     "(autogit doctor says why no sandbox works here)"
 )
@@ -40,8 +47,47 @@ UNTRUSTED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Services:
+    """What a loop works with. Each can be replaced by another implementation of the same Protocol."""
+
+    config: Config
+    config_hash: str
+    """Of the configuration's text, for the records."""
+    ledger: Ledger
+    history: History
+    executor: Executor
+    evaluator: Evaluator
+    proposer: Proposer
+    land: Land
+    jobs: JobMaker
+    pruner: PrunerFactory
+    certify: Certify
+    notices: Callable[[], Sequence[str]] = tuple
+    """Takes what the proposers have to tell the person since the last call."""
+    observers: Sequence[Observer] = ()
+    """Listen beside whoever asks for the loop."""
+    cancel: threading.Event | None = None
+    """Gives up runs and model calls once it is set; shared with the proposer."""
+
+
+def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, null_rate: float = 0.0) -> Loop:
+    """Puts a loop of `slots` side by side together; `null_rate` is the share of trials that change nothing."""
+    session = Session(
+        services.config, services.config_hash, services.ledger, services.history,
+        _all(observer, *services.observers), cancel=services.cancel or threading.Event(),
+    )  # fmt: skip
+    measurement = Measurement(
+        session.config, session.ledger, services.executor, services.evaluator, services.jobs, session.observer,
+        session.cancel,
+    )  # fmt: skip
+    queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
+    judge = Judge(session, services.evaluator, measurement, services.pruner, services.certify)
+    return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
+
+
+@dataclass(frozen=True, slots=True)
 class Wiring:
-    """Makes what works on a lab."""
+    """Chooses the services of a lab."""
 
     file: ConfigFile
     ledger: GitLedger
@@ -49,50 +95,53 @@ class Wiring:
     policy: Policy
 
     def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int, null_rate: float = 0.0) -> Loop:
-        """A loop by `config`, which is the file's with the limits and the target that the caller asked for."""
-        jobs = job_count(config, jobs)
+        """Wires a loop by `config`, which is the file's with the limits and the target that the caller asked for."""
+        slots = job_count(config, jobs)
+        return loop(self.services(config, slots), observer, slots, seed, null_rate)
+
+    def services(self, config: Config, slots: int) -> Services:
+        """Chooses the services for a loop of so many slots."""
         cancel = threading.Event()
-        observer = _all(
-            observer,
-            Retention(self.ledger.private, self.history, config.checkpoints).tell,
-            LiveFile(self.ledger.private).tell,
-        )
-        executor, evaluator = LocalExecutor(config, jobs), StandardEvaluator(config)
-        weak, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
-        untrusted = weak and models and not config.sandbox.trust_models
+        executor = LocalExecutor(config, slots)
+        unprotected, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
+        untrusted = unprotected and models and not config.sandbox.trust_models
         if untrusted:
             config = replace(config, llm=(), agent=Agent())
-        proposer = portfolio(config, cancel)
-        proposer.notices.say(*([WEAK] if weak else []), *([UNTRUSTED] if untrusted else []))
-        measurement = Measurement(config, self.ledger, executor, evaluator, self._recipe(config), observer, cancel)
-        rooms = Rooms(
+        proposer = build_portfolio(config, cancel)
+        proposer.notices.say(*([UNPROTECTED] if unprotected else []), *([UNTRUSTED] if untrusted else []))
+        return Services(
             config=config,
-            ledger=self.ledger,
-            evaluator=evaluator,
-            proposer=proposer,
-            measurement=measurement,
-            history=self.history,
             config_hash=self.file.hash,
+            ledger=self.ledger,
+            history=self.history,
+            executor=executor,
+            evaluator=StandardEvaluator(config),
+            proposer=proposer,
             land=self.land,
-            prune=Stops(config, self.ledger, self.history),
-            words=proposer.notices.take,
+            jobs=self._jobs(config),
+            pruner=Stops(config, self.ledger, self.history),
             certify=partial(due_certificate, config, self.history),
+            notices=proposer.notices.take,
+            observers=(
+                Retention(self.ledger.private, self.history, config.checkpoints).tell,
+                LiveFile(self.ledger.private).tell,
+            ),
+            cancel=cancel,
         )
-        return Loop(rooms, config.limits, observer, cancel, jobs, seed, null_rate)
 
-    def repeating(self, observer: Observer) -> Repeating:
-        """What makes the runs of closed trials again."""
+    def reproducer(self, observer: Observer) -> Reproducer:
+        """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, evaluator, recipe = LocalExecutor(config), StandardEvaluator(config), self._recipe(config)
-            return Measurement(config, self.ledger, executor, evaluator, recipe, observer, threading.Event(), OUT)
+            executor, evaluator, jobs = LocalExecutor(config), StandardEvaluator(config), self._jobs(config)
+            return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
         metric = self.file.config.metric.name
         measured = noise(list(self.history), lambda metrics: metrics.get(metric))
-        return Repeating(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
+        return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
 
     def context(self) -> Context:
-        """What a proposer may know now."""
+        """Returns what a proposer may know now."""
         base = self.ledger.main()
         return Context(
             base=base,
@@ -106,18 +155,18 @@ class Wiring:
         )
 
     def land(self, text: str, base: str) -> Landed:
-        """What a diff, however it is written, makes of the files of the commit `base`. Raises PatchError."""
+        """Returns what a diff, however it is written, makes of the files of the commit `base`. Raises PatchError."""
         read = partial(self.ledger.read, base)
         landed = land(text, read, self.policy)
         idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
-        return Landed(landed.diff, landed.changes, idle)
+        return replace(landed, idle=idle)
 
-    def _recipe(self, config: Config) -> Recipe:
-        return Recipe(config, self.ledger.root, self.ledger.prefix, _seconds(config, self.history))
+    def _jobs(self, config: Config) -> JobMaker:
+        return JobMaker(config, self.ledger.root, self.ledger.prefix, _run_seconds(config, self.history))
 
 
 def _all(*observers: Observer) -> Observer:
-    """One observer that tells them all, in order."""
+    """Returns one observer that tells them all, in order."""
 
     def tell(event: Event) -> None:
         for observer in observers:
@@ -126,8 +175,8 @@ def _all(*observers: Observer) -> Observer:
     return tell
 
 
-def _seconds(config: Config, history: History) -> float | None:
-    """Wall time of a run, where that is the budget: configured, or the loop's hours shared between its runs.
+def _run_seconds(config: Config, history: History) -> float | None:
+    """Returns the wall time of a run if that is the budget: configured, or the loop's hours shared between its runs.
 
     Later loops, whatever their limits, give each run what the runs that it is compared with were given.
     """

@@ -35,7 +35,7 @@ from autogit.errors import Interrupted
 from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.patch import Policy
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.propose.patterns import catalogue
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.domains import draw
@@ -43,7 +43,7 @@ from autogit.propose.search.parameters import edited, find, same
 from autogit.protocols import Ending, Execution, Job, Monitor
 from autogit.records import Scalar, Value
 from autogit.setup.templates import copy_template
-from autogit.trial.jobs import Recipe
+from autogit.trial.jobs import JobMaker
 from autogit.wiring import Wiring
 
 FRESH = range(90_001, 90_006)
@@ -211,8 +211,8 @@ def autogit(rule: str, budget: float, repetition: int) -> tuple[Files, float]:
         trace = Trace()
         with ledger.lock():
             research(
-                config, ledger, Forks(budget), wiring.land, Recipe(config, folder), portfolio(config), repetition,
-                trace, ledger.main, wiring.history,
+                config, ledger, Forks(budget), wiring.land, JobMaker(config, folder), build_portfolio(config),
+                repetition, trace, ledger.main, wiring.history,
             )  # fmt: skip
         print("\n".join(f"  {line[:170]}" for line in trace.log), file=sys.stderr, flush=True)
         best = wiring.history.best()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -18,17 +17,15 @@ from search_world import MemoryLedger, TableExecutor, configuration, land
 from autogit.config.model import Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.stopping import Stops
-from autogit.events import Closed, Event, silent
+from autogit.events import Closed, Event
 from autogit.history import History
-from autogit.loop import Loop
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.propose.portfolio import Portfolio
 from autogit.propose.search.hyperparameters import HyperparameterProposer
 from autogit.protocols import Context, Executor, Ledger, Proposer
-from autogit.trial.jobs import Recipe
-from autogit.trial.judge import Rooms
-from autogit.trial.landing import Land
-from autogit.trial.measure import Measurement
+from autogit.trial.jobs import JobMaker
+from autogit.trial.queue import Land
+from autogit.wiring import Services, loop
 
 
 class Uniform(Portfolio):
@@ -41,7 +38,7 @@ class Uniform(Portfolio):
 def autogit(
     task: Task,
     change: Callable[[Config], Config] = lambda config: config,
-    proposers: Callable[[Config], Portfolio] = portfolio,
+    proposers: Callable[[Config], Portfolio] = build_portfolio,
 ) -> Trace:
     """The loop itself: its proposers, portfolio, race and pruning, over the table."""
     config = change(settings(task))
@@ -49,9 +46,9 @@ def autogit(
     with TemporaryDirectory(dir=_memory()) as folder:
         ledger = MemoryLedger(Path(folder), points.files())
         executor = TableExecutor(task.measured, ledger, task.repetition, task.budget)
-        recipe, history = Recipe(config, Path(folder)), History(config.metric)
+        jobs, history = JobMaker(config, Path(folder)), History(config.metric)
         research(
-            config, ledger, executor, partial(land, ledger), recipe, proposers(config), task.repetition, trace,
+            config, ledger, executor, partial(land, ledger), jobs, proposers(config), task.repetition, trace,
             partial(_pick, ledger), history,
         )  # fmt: skip
     return trace
@@ -69,7 +66,7 @@ def research(
     ledger: Ledger,
     executor: Charged,
     lands: Land,
-    recipe: Recipe,
+    jobs: JobMaker,
     proposer: Portfolio,
     seed: int,
     trace: Trace,
@@ -77,7 +74,6 @@ def research(
     history: History,
 ) -> None:
     """Wires the loop as autogit does, and runs it until the executor has no compute left."""
-    cancel, evaluator = threading.Event(), StandardEvaluator(config)
 
     def tell(event: Event) -> None:
         if isinstance(event, Closed):
@@ -86,20 +82,21 @@ def research(
             trace.log.append(f"{executor.spent:5.1f} {record.verdict} {record.trial.title}: {record.reason}")
             trace.add(executor.spent, pick())
 
-    rooms = Rooms(
+    wired = Services(
         config=config,
-        ledger=ledger,
-        evaluator=evaluator,
-        proposer=proposer,
-        measurement=Measurement(config, ledger, executor, evaluator, recipe, silent, cancel),
-        history=history,
         config_hash="",
+        ledger=ledger,
+        history=history,
+        executor=executor,
+        evaluator=StandardEvaluator(config),
+        proposer=proposer,
         land=lands,
-        prune=Stops(config, ledger, history),
-        words=proposer.notices.take,
+        jobs=jobs,
+        pruner=Stops(config, ledger, history),
         certify=partial(due_certificate, config, history),
+        notices=proposer.notices.take,
     )
-    ended = Loop(rooms, config.limits, tell, cancel, 1, seed).run()
+    ended = loop(wired, tell, seed=seed).run()
     trace.add(executor.spent, pick())
     trace.log.append(ended.reason)
 
@@ -130,7 +127,7 @@ def _alone(config: Config) -> Portfolio:
 
 
 def _uniform(config: Config) -> Portfolio:
-    return Uniform(portfolio(config)._proposers)
+    return Uniform(build_portfolio(config)._proposers)
 
 
 def _greedily(config: Config) -> Config:

@@ -25,9 +25,8 @@ from autogit.errors import Interrupted, PatchError
 from autogit.propose.hunks import applied
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.parameters import edited, find
-from autogit.protocols import Changes, Ending, Execution, Job, Monitor
+from autogit.protocols import Changes, Ending, Execution, Job, Landed, Monitor
 from autogit.records import Curve, Idea, Proposal, Record, Run, Scalar, Trial, Verdict
-from autogit.trial.landing import Landed
 
 # ---- which configuration the files are
 

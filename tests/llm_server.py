@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -51,7 +52,17 @@ class Hang:
     release: threading.Event
 
 
-Step = Say | Fail | Drop | Garble | Hang
+@dataclass(frozen=True)
+class Raw:
+    """A body as it is, with status 200."""
+
+    body: bytes
+    kind: str = "text/event-stream"
+    framed: bool = True
+    """Whether HTTP says where the body ends; else the connection is closed there."""
+
+
+Step = Say | Fail | Drop | Garble | Hang | Raw
 
 
 @dataclass
@@ -109,6 +120,11 @@ class LlmServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def handle(self) -> None:
+        # Whoever has read a whole answer may leave.
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         script: LlmServer = self.server.script  # type: ignore[attr-defined]
@@ -131,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._event(_chunk("a"))
                 release.wait(30)
                 self.close_connection = True
+            case Raw():
+                self._raw(step)
             case Say():
                 self._say(step)
 
@@ -149,6 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
                          "usage": usage})  # fmt: skip
         self._send(b"data: [DONE]\n\n")
         self._end()
+
+    def _raw(self, step: Raw) -> None:
+        self.send_response(200)
+        self.send_header("content-type", step.kind)
+        if step.framed:
+            self.send_header("content-length", str(len(step.body)))
+        else:
+            self.close_connection = True
+        self.end_headers()
+        self.wfile.write(step.body)
 
     def _fail(self, step: Fail) -> None:
         body = json.dumps(step.body).encode()

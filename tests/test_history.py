@@ -101,7 +101,7 @@ def test_pruning_counts_the_stops_and_what_the_audit_found() -> None:
         replace(record(4, 3.0, "accepted"), statistics=audited),
         record(5, 2.9, "accepted", "c4"),
     ]
-    assert History(Metric(), records).pruning() == Pruning(stopped=2, audited=2, won=1)
+    assert History(Metric(), records).pruning() == Pruning(stopped=2, spared=2, won=1)
 
 
 def test_a_snapshot_knows_the_incumbent_and_nothing_that_comes_later() -> None:

@@ -12,7 +12,7 @@ import autogit
 
 PACKAGE = Path(autogit.__file__).parent
 ROOMS = {"propose", "patch", "execute", "evaluate", "ledger", "report"}
-ROOT_ONLY = {"loop", "lab", "memory", "wiring", "trial", "setup", "cli"}
+ROOT_ONLY = {"loop", "lab", "wiring", "trial", "setup", "cli"}
 """What knows rooms or is above them; no room looks up."""
 
 

@@ -86,7 +86,7 @@ def race(folder: Path, changes: Sequence[tuple[str, int]], order: Sequence[str])
                 (gates / min(running, key=order.index)).touch()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wiring, "portfolio", lambda config, cancel: Script(changes))
+        patch.setattr(wiring, "build_portfolio", lambda config, cancel: Script(changes))
         ended = Lab.open(lab).loop(jobs=2, observer=watch)
     assert "nothing is left" in ended.reason
     return Lab.open(lab).trials()

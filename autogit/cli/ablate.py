@@ -33,7 +33,7 @@ def ablate(context: click.Context, as_json: bool) -> None:
                 {
                     "trial": one.change.id,
                     "title": one.title,
-                    "standing": one.standing,
+                    "outcome": one.outcome,
                     "without": one.without and one.without.id,
                     "reason": one.without and one.without.reason,
                     "statistics": one.without and dict(one.without.statistics),
@@ -44,8 +44,8 @@ def ablate(context: click.Context, as_json: bool) -> None:
         return
     for one in found:
         why = "" if one.without is None else f" ({one.without.trial.ref} without it: {one.without.reason})"
-        echo(f"{one.change.trial.ref} {one.title}: {one.standing}{why}")
+        echo(f"{one.change.trial.ref} {one.title}: {one.outcome}{why}")
     found = [one for one in found if not one.part]
-    counts = Counter(one.standing for one in found)
-    summary = ", ".join(f"{count} {standing}" for standing, count in counts.items())
+    counts = Counter(one.outcome for one in found)
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     echo(f"{len(found)} accepted changes: {summary}" if found else "no change has been accepted on main yet")

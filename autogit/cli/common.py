@@ -204,7 +204,7 @@ def luck(lab: Lab) -> list[str]:
 
 def spent(records: Iterable[Record]) -> str:
     """What the models' and agents' proposals among `records` have cost, in a line; empty where there are none."""
-    from autogit.spending import spending
+    from autogit.history import spending
 
     total = spending(records)
     if total is None:

@@ -17,7 +17,7 @@ from rich.text import Text
 from autogit.cli.common import metric_name, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
-from autogit.trial.audit import told
+from autogit.trial.audit import describe
 from autogit.trial.measure import RUNS_PER_TRIAL
 from autogit.wording import counted, duration, number, percent, plain
 
@@ -83,7 +83,7 @@ class Lines:
             case Opened():
                 self._open.add(event.trial.id)
             case Stopping() if self._open:
-                self._print(f"  stopping: {event.reason}", "yellow")
+                self._stopping(event)
             case Ended():
                 self._ended(event)
             case _:
@@ -107,6 +107,17 @@ class Lines:
             self._print(wrapped(first, "  "))
         else:
             self._estimate(event.incumbent)
+
+    def _stopping(self, event: Stopping) -> None:
+        """Says what is still waited for, and how a person ends that, too."""
+        self._print(f"  stopping: {event.reason}", "yellow")
+        for left in event.remaining:
+            runs = f"run {min(left.done + 1, left.asked)} of {left.asked}"
+            rest = "" if left.seconds is None else f", about {duration(left.seconds)} more"
+            self._print(wrapped(f"waiting for {left.trial.ref}, which makes its {runs}{rest}", "  "), "yellow")
+        if event.by_person and event.remaining:
+            now = "Ctrl-C again ends it now: runs that are not finished are made again when the next loop starts"
+            self._print(wrapped(now, "  "), "yellow")
 
     def _closed(self, event: Closed) -> None:
         record = event.record
@@ -162,7 +173,7 @@ class Lines:
         print_(f"best: {best.trial.ref} {metric_name(lab)} {number(lab.history.value(best))}, {gain}")
         if (total := lab.total_gain()) is not None:
             print_(f"      in all {total}")
-        if words := told(best, lab.history):
+        if words := describe(best, lab.history):
             print_(wrapped(words, "audit: "))
         for record in event.accepted:
             print_(wrapped(f"{record.trial.title}: {record.reason}", f"  {record.trial.ref:<8} "))

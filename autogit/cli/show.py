@@ -44,7 +44,7 @@ def show(context: click.Context, trial: str, as_json: bool) -> None:
 
 def show_record(lab: Lab, record: Record) -> None:
     """Prints what a record says."""
-    from autogit.trial.audit import told
+    from autogit.trial.audit import describe
 
     trial = record.trial
     echo(f"{trial.ref}  {trial.title}", bold=True)
@@ -52,7 +52,7 @@ def show_record(lab: Lab, record: Record) -> None:
         "verdict": f"{record.verdict}: {record.reason}",
         "metrics": ", ".join(f"{name} {number(value)}" for name, value in record.metrics.items()),
         "over the baseline": "" if trial.is_baseline else percent(lab.improvement(record)),
-        "audit": told(record, lab.history),
+        "audit": describe(record, lab.history),
         "proposed by": f"{trial.proposer}, {trial.operator}",
         "why": trial.rationale,
         "expected": trial.expected,

@@ -73,7 +73,7 @@ def _tell_ideas(lab: Lab) -> None:
 
 
 def _facts(lab: Lab) -> dict[str, Any]:
-    from autogit.spending import spending
+    from autogit.history import spending
     from autogit.trial.retention import size
 
     best, paid = lab.best(), spending(lab.trials())

@@ -48,9 +48,9 @@ def trends(context: click.Context, as_json: bool) -> None:
     if importance:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importance.items() if share >= 0.01)
         echo(f"\nwhat made parameter trials good: {shares}")
-    if pruning.stopped or pruning.audited:
+    if pruning.stopped or pruning.spared:
         echo(
-            f"\nstopped early: {pruning.stopped}; let finish to audit that: {pruning.audited}, "
+            f"\nstopped early: {pruning.stopped}; spared to check that: {pruning.spared}, "
             f"of which {pruning.won} would have won"
         )
     for words in luck(lab):

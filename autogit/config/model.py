@@ -78,6 +78,14 @@ class Metric:
     """What is compared: this metric alone, or the weighted mean of log ratios to the baseline of all metrics that have
     a weight in `[metrics]` (this one weighs 1 unless it is listed there)."""
 
+    def better(self, a: float, b: float) -> bool:
+        """Returns whether `a` is strictly better than `b`."""
+        return self.lead(a, b) > 0
+
+    def lead(self, value: float, over: float) -> float:
+        """Returns how much better `value` is than `over`, in the metric's own unit; negative if it is worse."""
+        return over - value if self.direction == "min" else value - over
+
 
 @dataclass(frozen=True, slots=True)
 class Secondary:

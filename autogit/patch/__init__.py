@@ -1,7 +1,7 @@
 """Turns any proposal's text into exact file changes, whole or not at all."""
 
-from autogit.patch.land import Landed, Read, land
+from autogit.patch.land import Read, land
 from autogit.patch.policy import Policy
 from autogit.patch.same import digest, normalised, only_seed, same_program, without_effect
 
-__all__ = ["Landed", "Policy", "Read", "digest", "land", "normalised", "only_seed", "same_program", "without_effect"]
+__all__ = ["Policy", "Read", "digest", "land", "normalised", "only_seed", "same_program", "without_effect"]

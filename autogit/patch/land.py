@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from autogit.diff import unified
 from autogit.errors import PatchError
@@ -15,6 +15,7 @@ from autogit.patch.locate import locate
 from autogit.patch.parse import parse
 from autogit.patch.policy import MAX_FILE, MAX_FILES, MAX_TEXT, Policy
 from autogit.patch.source import Source, rewrite
+from autogit.protocols import Landed
 
 Read = Callable[[str], bytes | None]
 """Gives a base file's content by its path from the repository's root, None where there is no file. Raises PatchError
@@ -22,16 +23,6 @@ for a path that is, or leads through, something else than a plain file in plain 
 
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """A proposal that fits its base."""
-
-    diff: str
-    """Canonical: made anew from the files, in the order of their paths."""
-    changes: Mapping[str, bytes | None]
-    """Path from the repository's root -> new content, None where it is deleted."""
 
 
 def land(text: str, read: Read, policy: Policy) -> Landed:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from autogit.protocols import Proposer
 
 
-def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
+def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
     """All proposers that the configuration allows, as one; `cancel` gives up a model call that is being waited for.
 
     What there is to tell the person beside the proposals is in its `notices`.
@@ -32,7 +32,7 @@ def portfolio(config: Config, cancel: threading.Event | None = None) -> Portfoli
         RevisitProposer(), BranchProposer(), BundleProposer(),
     ]  # fmt: skip
     if config.llm or config.agent.command:
-        from autogit.propose.models.llm import llm_proposers
+        from autogit.propose.models.llm import model_proposers
 
-        proposers += llm_proposers(config, cancel, parameter_importance)
+        proposers += model_proposers(config, cancel, parameter_importance)
     return Portfolio(proposers)

@@ -46,6 +46,9 @@ class Remembered:
     def export(self, commit: str, folder: Path) -> None:
         self._revisions.export(commit, folder)
 
+    def read(self, commit: str, path: str) -> bytes | None:
+        return self._revisions.read(commit, path)
+
     def transplant(self, trials: Sequence[str], onto: str) -> str | None:
         self._forget_other(onto)
         key = ("transplant", tuple(trials))

@@ -124,7 +124,7 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.execute.local import job_count
     from autogit.setup.scripts import UNKNOWN
-    from autogit.trial.jobs import Recipe
+    from autogit.trial.jobs import JobMaker
 
     config = lab.config
     try:
@@ -132,7 +132,7 @@ def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("gpu", State.WRONG, str(error))
     try:
-        recipe = Recipe(config, lab.ledger.root, lab.ledger.prefix, config.budget.seconds or 60.0)
+        recipe = JobMaker(config, lab.ledger.root, lab.ledger.prefix, config.budget.seconds or 60.0)
         line = recipe.line("exp/0", config.train.seed, config.budget.steps, {})
     except ConfigError as error:
         yield Finding("command", State.WRONG, str(error))
@@ -231,7 +231,9 @@ def _patterns(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.propose.patterns import available
     from autogit.propose.rewriting import rewrite
 
-    applies = {pattern.name: rewrite(pattern, files) is not None for pattern in available(lab.config)}
+    applies = {
+        pattern.name: rewrite(pattern, files, lab.config.train.command) is not None for pattern in available(lab.config)
+    }
     for pattern in lab.config.pattern:
         if applies.pop(pattern.name):
             yield Finding("pattern", State.GOOD, f"{pattern.name} applies")

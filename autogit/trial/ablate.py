@@ -1,17 +1,18 @@
-"""Which wins still matter: each accepted change taken back on today's `main`, and what that did."""
+"""Takes each accepted change back on today's `main`, and tells which ones still matter."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autogit.records import Record, Verdict
+from autogit.records import Proposal, Record, Verdict
 
-TOLD = -2.0
-"""The z of a reversal from which it is worse beyond doubt; above it, its loss may be luck."""
+CLEARLY_WORSE_Z = -2.0
+"""A reversal with a z at or below this counts as clearly worse; above it, its loss may be luck."""
 
 
-class Standing(StrEnum):
+class Outcome(StrEnum):
     """What became of an accepted change."""
 
     MATTERS = "still matters"
@@ -36,16 +37,36 @@ class Ablation:
         return f"{self.part}, a part of: {self.change.trial.title}" if self.part else self.change.trial.title
 
     @property
-    def standing(self) -> Standing:
+    def outcome(self) -> Outcome:
         """Told by the verdict on the trial without it."""
         if self.without is None:
-            return Standing.BUILT_ON
+            return Outcome.BUILT_ON
         if self.without.accepted:
-            return Standing.TAKEN_BACK
+            return Outcome.TAKEN_BACK
         found = self.without.statistics
         measured = self.without.verdict is Verdict.REJECTED and "gain" in found
         if not measured:
             # It was stopped as hopeless, or it does not run at all.
-            return Standing.MATTERS
-        worse = found["z"] <= TOLD if "z" in found else found["gain"] < 0
-        return Standing.MATTERS if worse else Standing.UNCLEAR
+            return Outcome.MATTERS
+        worse = found["z"] <= CLEARLY_WORSE_Z if "z" in found else found["gain"] < 0
+        return Outcome.MATTERS if worse else Outcome.UNCLEAR
+
+
+def ablate(
+    changes: Sequence[Record],
+    reversal: Callable[[Record, str], Proposal | None],
+    parts: Callable[[Record], Sequence[str]],
+    step: Callable[[Proposal], Record],
+) -> Iterator[Ablation]:
+    """Takes back each of `changes` in turn, and each part of a bundle that matters as a whole.
+
+    `reversal`: (change, part or "") -> the proposal that does without it, or None if later changes build on it;
+    `step`: makes a trial of it. Gives each ablation as it is done.
+    """
+    for change in changes:
+        proposal = reversal(change, "")
+        whole = Ablation(change, None if proposal is None else step(proposal))
+        yield whole
+        for part in () if whole.outcome is Outcome.TAKEN_BACK else parts(change):
+            proposal = reversal(change, part)
+            yield Ablation(change, None if proposal is None else step(proposal), part)

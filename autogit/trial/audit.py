@@ -1,4 +1,4 @@
-"""The audit: what a trial is worth on data that nothing was ever chosen by.
+"""The audit: a trial's score on data that nothing was ever chosen by.
 
 The first baseline is scored there when it is measured, the best of a loop when the loop ends: each once, from the
 output of its latest runs, which took no part in choosing it either. No verdict, proposal or prompt sees the result.
@@ -7,19 +7,16 @@ output of its latest runs, which took no part in choosing it either. No verdict,
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from autogit.errors import Interrupted
-from autogit.events import Notice, Observer
+from autogit.events import Notice
 from autogit.history import History
 from autogit.records import Record, Run, Scalar
-
-if TYPE_CHECKING:
-    from autogit.trial.judge import Rooms
+from autogit.trial.measure import Measurement
+from autogit.trial.session import Session
 
 RUNS = 2
 """Runs of a trial that are scored, the latest ones whose output is kept."""
@@ -54,51 +51,50 @@ def check(metric: str, chosen: Sequence[Run], audited: Sequence[Run], when: str)
     return facts | ({_VALUE: _mean(metric, audited)} if failed is None else {_REFUSED: failed.reason})
 
 
-def told(record: Record, history: History) -> str:
-    """A sentence on a trial's audit, with what it gained there over the baseline; empty where there was none."""
+def describe(record: Record, history: History) -> str:
+    """Describes a trial's audit in a sentence, with what it gained there over the baseline; empty if there was none."""
     found = audit(record)
     if found is None:
         return ""
     name = history.metric.name
     if found.value is None:
         return f"refused: {found.refused}"
-    words = f"{name} {found.value:.6g} on the audit data, {found.chosen:.6g} where it was chosen"
+    words = f"{name} {found.value:.6g} on the audit data, {found.chosen:.6g} on the validation data"
     baseline = history.baseline
     base = audit(baseline) if baseline is not None and baseline.id != record.id else None
     if base is None or not base.value or not base.chosen:
         return words
     there, here = (history.gain(a, b) for a, b in ((found.value, base.value), (found.chosen, base.chosen)))
-    return f"{words}; over the baseline {there:+.2f}% there, {here:+.2f}% here"
+    return f"{words}; over the baseline {there:+.2f}% and {here:+.2f}%"
 
 
-class Auditing:
+class Auditor:
     """Scores trials on the audit data."""
 
-    def __init__(self, rooms: Rooms, observer: Observer, turn: threading.RLock) -> None:
-        self._rooms = rooms
-        self._observer = observer
-        self._turn = turn
+    def __init__(self, session: Session, measurement: Measurement) -> None:
+        self._session = session
+        self._measurement = measurement
 
     def audit(self, record: Record | None, slot: int) -> None:
-        """Scores a trial, once, where there is audit data and the trial's output is still there; the note says it."""
-        rooms = self._rooms
-        if record is None or not rooms.config.evaluate.audit or audit(record) is not None:
+        """Scores a trial, once, if there is audit data and the trial's output is still there, and notes the result."""
+        session = self._session
+        if record is None or not session.config.evaluate.audit or audit(record) is not None:
             return
         pairs = []
         try:
             for run in [run for run in reversed(record.runs) if run.status.counts][:RUNS]:
-                audited = rooms.measurement.audit(record.trial, run.seed, slot)
+                audited = self._measurement.audit(record.trial, run.seed, slot)
                 pairs += [] if audited is None else [(run, audited)]
         except Interrupted:
             return  # the next loop does it
         if not pairs:
-            self._observer(Notice(f"{record.trial.ref} cannot be audited: its output is not kept any more"))
+            session.observer(Notice(f"{record.trial.ref} cannot be audited: its output is not kept any more"))
             return
         chosen, found = zip(*pairs, strict=True)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._turn:
-            noted = rooms.ledger.note_check(record.id, check(rooms.history.metric.name, chosen, found, when))
-            rooms.history.add(noted)
+        with session.lock:
+            facts = check(session.history.metric.name, chosen, found, when)
+            session.history.add(session.ledger.note_check(record.id, facts))
 
 
 def _mean(metric: str, runs: Sequence[Run]) -> float:

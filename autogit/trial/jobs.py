@@ -1,11 +1,12 @@
-"""How a trial is run: configured commands with their placeholders filled in, as jobs for the executor."""
+"""The jobs of a trial: configured commands with their placeholders filled in, and a fingerprint of their data."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from autogit.protocols import Job
 
 SHOWN_VARIABLES = ("OMP_NUM_THREADS",)
 """Those that change a result on the CPU: a line to paste has to set them."""
+SAMPLE_BYTES = 64 * 1024
+"""Bytes of a data file that are read at each of its ends; data sets are too large to read whole before every loop."""
+MAX_FINGERPRINTED_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class JobMaker:
     """Makes the jobs of one lab."""
 
     config: Config
@@ -65,7 +69,7 @@ class Recipe:
             folder=checkout / self.prefix,
             out=out,
             variables=variables,
-            protected=self._protected(checkout),
+            protected=self._protected_files(checkout),
             data=self._data(checkout),
             masked=masked,
             seconds=seconds,
@@ -73,7 +77,7 @@ class Recipe:
             grace=self.config.budget.grace,
         )
 
-    def aside(
+    def protected(
         self,
         command: str,
         checkout: Path,
@@ -131,7 +135,7 @@ class Recipe:
                 raise ConfigError(f"{FILENAME}: {command!r} uses {{{name}}}, but [budget] sets no {name}: add it there")
         return command.format(**values)
 
-    def _protected(self, checkout: Path) -> tuple[Path, ...]:
+    def _protected_files(self, checkout: Path) -> tuple[Path, ...]:
         """Protected files and folders of a checkout; a folder stands for what is in it."""
         found = {p for pattern in self.config.train.protected for p in (checkout / self.prefix).glob(pattern)}
         found |= set(checkout.glob(FILENAME)) | set((checkout / self.prefix).glob(FILENAME))
@@ -145,3 +149,29 @@ class Recipe:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.symlink_to(source)
         return self.data
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Returns 16 hexadecimal digits over names, sizes and both ends of the files in `paths`, folders in order.
+
+    Of more than 10,000 files the names and sizes of the first 10,000 count.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        for name, file in _files_of(path):
+            size = file.stat().st_size
+            digest.update(f"{name}\0{size}\0".encode(errors="surrogateescape"))
+            with file.open("rb") as stream:
+                digest.update(stream.read(SAMPLE_BYTES))
+                if size > 2 * SAMPLE_BYTES:
+                    stream.seek(-SAMPLE_BYTES, 2)
+                digest.update(stream.read(SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def _files_of(path: Path) -> Iterator[tuple[str, Path]]:
+    if path.is_file():
+        yield path.name, path
+        return
+    found = sorted(p for p in path.rglob("*") if p.is_file())
+    yield from ((str(file.relative_to(path)), file) for file in found[:MAX_FINGERPRINTED_FILES])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -12,11 +12,9 @@ from threading import Event
 from autogit.config.model import Config
 from autogit.errors import Interrupted, WorkspaceError
 from autogit.events import Observer, Progress
-from autogit.protocols import Ending, Evaluator, Execution, Executor, Job, Ledger, Monitor, Reading
-from autogit.records import Curve, Run, Scalar, Trial
-from autogit.trial.fingerprint import fingerprint
-from autogit.trial.jobs import Recipe
-from autogit.trial.watching import Deaf, Prune, Watch
+from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Pruner, Reading
+from autogit.records import Curve, Run, RunStatus, Scalar, Trial
+from autogit.trial.jobs import JobMaker, fingerprint
 
 SELF_REPORTED = "self-reported"
 """What is said of metrics that the training script printed itself, with no evaluator that measured them."""
@@ -24,6 +22,11 @@ RUN_SECONDS = "run_seconds"
 """In a record's environment: the time that each run was given, where time is the budget."""
 RUNS_PER_TRIAL = 2.0
 """About how many runs a trial takes, those of the incumbent counted in."""
+TIMEOUT_FACTOR = 5.0
+"""A run that takes this many times as long as earlier ones has failed, if the configuration names no time."""
+
+Prune = Callable[[int | None], Pruner | None]
+"""(steps of the run, if they are known) -> its pruner; None if there is no curve to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Measured:
     log: str
     reproduce: str
     """The line that gives the run's numbers again."""
-    audited: bool = False
+    spared: bool = False
     """Whether it would have been pruned, and was allowed to finish to see what pruning costs."""
 
 
@@ -48,7 +51,7 @@ class Measurement:
         ledger: Ledger,
         executor: Executor,
         evaluator: Evaluator,
-        recipe: Recipe,
+        jobs: JobMaker,
         observer: Observer,
         cancel: Event,
         out: str = "out",
@@ -58,14 +61,14 @@ class Measurement:
         self._ledger = ledger
         self._executor = executor
         self._evaluator = evaluator
-        self._recipe = recipe
+        self._jobs = jobs
         self._observer = observer
         self._cancel = cancel
         self._out = out
         self._budgets: dict[str, int] = {}
         self._masked: tuple[Path, ...] | None = None
         self._counted = "", 0.0
-        self._data = fingerprint(recipe.data) if recipe.data else ""
+        self._data = fingerprint(jobs.data) if jobs.data else ""
 
     def run(
         self,
@@ -87,37 +90,37 @@ class Measurement:
         out.mkdir(parents=True)
         reading = self._evaluator.reading(seed)
         steps, failed = self._steps(trial, seed, slot, out)
-        line = "" if failed else self._recipe.line(trial.ref, seed, steps, self._executor.variables(slot, seed))
+        line = "" if failed else self._jobs.line(trial.ref, seed, steps, self._executor.variables(slot, seed))
         if failed:
             return self._measured(seed, reading, failed, None, line)
         masked = self._holdout(trial, seed, slot, out)
         checkout = self._ledger.checkout(trial.commit, slot)
         variables = self._executor.variables(slot, seed)
-        job = self._recipe.train(checkout, out, seed, steps, variables, timeout, masked, timed=until is None)
+        job = self._jobs.train(checkout, out, seed, steps, variables, timeout, masked, timed=until is None)
         last = steps or until
         pruner = prune(last) if prune else None
 
         def tell(seconds: float) -> None:
             self._progress(trial, slot, seed, reading, seconds, last)
 
-        watch = Watch(reading, pruner, tell, until, self._recipe.seconds if until is None else None)
-        trained = self._execute(job, watch)
+        monitor = TrainingMonitor(reading, pruner, tell, until, self._jobs.seconds if until is None else None)
+        trained = self._execute(job, monitor)
         evaluated = None
         if self._config.evaluate.command and (trained.succeeded or trained.ending is Ending.BUDGET):
-            evaluated = self._aside(self._config.evaluate.command, trial, seed, slot, out)
+            evaluated = self._protected(self._config.evaluate.command, trial, seed, slot, out)
         measured = self._measured(seed, reading, trained, evaluated, line)
         if measured.run.status.counts:
             metrics = {**measured.run.metrics, "lines_of_code": self._lines(trial.commit)}
             measured = replace(measured, run=replace(measured.run, metrics=metrics))
-        audited = pruner is not None and pruner.halt is not None and trained.halt is None
-        return replace(measured, audited=audited)
+        spared = pruner is not None and pruner.halt is not None and trained.halt is None
+        return replace(measured, spared=spared)
 
     def audit(self, trial: Trial, seed: int, slot: int) -> Run | None:
         """What a run of `trial` amounts to on the audit data; None where its output is gone. Raises Interrupted."""
         out = self.out(trial, seed)
         if not out.is_dir() or not any(out.iterdir()):
             return None
-        audited = self._aside(self._config.evaluate.audit, trial, seed, slot, out)
+        audited = self._protected(self._config.evaluate.audit, trial, seed, slot, out)
         trained = replace(audited, ending=Ending.EXITED, status=0)  # it ended well: else it would have no output
         return self._evaluator.run(seed, self._evaluator.reading(seed), trained, audited)[0]
 
@@ -130,13 +133,23 @@ class Measurement:
             return ""
         out = self.out(trial, seed)
         steps, failed = self._steps(trial, seed, slot, out)
-        watched = failed or self._aside(self._config.budget.check, trial, seed, slot, out, steps, timeout)
+        watched = failed or self._protected(self._config.budget.check, trial, seed, slot, out, steps, timeout)
         refused = re.findall(r"^refused: (.*\S)", watched.log, re.MULTILINE)
         return refused[-1] if refused else "" if watched.succeeded else f"budget.check failed: {watched.reason}"
 
     def out(self, trial: Trial, seed: int) -> Path:
         """The output folder of one run."""
         return self._ledger.private / self._out / trial.id / str(seed)
+
+    def timeout(self, earlier: Sequence[Run]) -> float | None:
+        """Returns the seconds after which a run has failed; None for the first one, of which nothing is known.
+
+        `earlier`: runs of the same lab that tell how long one takes.
+        """
+        budget = self._config.budget
+        if budget.timeout is not None or not earlier:
+            return budget.timeout
+        return TIMEOUT_FACTOR * max(run.seconds for run in earlier) + budget.grace
 
     @property
     def environment(self) -> Mapping[str, Scalar]:
@@ -149,14 +162,14 @@ class Measurement:
     @property
     def seconds(self) -> float | None:
         """What each run gets, where time is the budget."""
-        return self._recipe.seconds
+        return self._jobs.seconds
 
     def _steps(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[int | None, Execution | None]:
         """The steps that the budget gives this trial; with compute as the budget its own model is asked, once."""
         if self._config.budget.flops is None:
             return self._config.budget.steps, None
         if trial.commit not in self._budgets:
-            asked = self._aside(self._config.budget.command, trial, seed, slot, out)
+            asked = self._protected(self._config.budget.command, trial, seed, slot, out)
             answer = re.findall(r"^steps: (\d+)\s*$", asked.log, re.MULTILINE)
             if not asked.succeeded or not answer:
                 return None, asked
@@ -173,14 +186,14 @@ class Measurement:
     def _holdout(self, trial: Trial, seed: int, slot: int, out: Path) -> tuple[Path, ...]:
         """The paths that training must not read, asked for once."""
         if self._masked is None and self._config.evaluate.holdout:
-            asked = self._aside(self._config.evaluate.holdout, trial, seed, slot, out)
+            asked = self._protected(self._config.evaluate.holdout, trial, seed, slot, out)
             if not asked.succeeded:
                 raise WorkspaceError(f"evaluate.holdout failed ({asked.reason}): {self._config.evaluate.holdout}")
             self._masked = tuple(Path(line) for line in asked.log.splitlines() if line.startswith("/"))
             self._data = next(iter(re.findall(r"^data_hash: (\w+)$", asked.log, re.MULTILINE)), "")
         return self._masked or ()
 
-    def _aside(
+    def _protected(
         self,
         command: str,
         trial: Trial,
@@ -192,8 +205,8 @@ class Measurement:
     ) -> Execution:
         # Checked out again: whatever training did to its copy, a protected command's files are the commit's.
         checkout = self._ledger.checkout(trial.commit, slot)
-        job = self._recipe.aside(command, checkout, out, seed, self._executor.variables(slot, seed), steps, timeout)
-        return self._execute(job, Deaf())
+        job = self._jobs.protected(command, checkout, out, seed, self._executor.variables(slot, seed), steps, timeout)
+        return self._execute(job, NullMonitor())
 
     def _execute(self, job: Job, monitor: Monitor) -> Execution:
         execution = self._executor.run(job, monitor, self._cancel)
@@ -216,6 +229,56 @@ class Measurement:
         share = None
         if steps and reading.step is not None:
             share = reading.step / steps
-        elif self._recipe.seconds:
-            share = seconds / self._recipe.seconds
+        elif self._jobs.seconds:
+            share = seconds / self._jobs.seconds
         self._observer(Progress(trial, slot, seed, reading.step, reading.loss, seconds, share and min(share, 1.0)))
+
+
+class NullMonitor:
+    """Listens to nothing: for commands beside training."""
+
+    def line(self, text: str, seconds: float) -> Halt | None:
+        """Lets the run go on."""
+        return None
+
+
+class TrainingMonitor:
+    """Listens to a training run: the reading first, then the pruner; the display is told of each new step."""
+
+    def __init__(
+        self,
+        reading: Reading,
+        pruner: Pruner | None,
+        tell: Callable[[float], None],
+        until: int | None = None,
+        budget: float | None = None,
+    ) -> None:
+        """`until`: the step at which the run has done enough. `budget`: its seconds, if time is what it spends."""
+        self._until = until
+        self._budget = budget
+        self._began: float | None = None
+        self._reading = reading
+        self._pruner = pruner
+        self._tell = tell
+
+    def line(self, text: str, seconds: float) -> Halt | None:
+        """Reads one line; the pruner looks at each new step."""
+        before = self._reading.step
+        halt = self._reading.line(text, seconds)
+        step, loss = self._reading.step, self._reading.loss
+        if step is None or step == before:
+            return halt
+        self._tell(seconds)
+        if self._began is None:
+            self._began = seconds
+        if halt is None and self._until is not None and step >= self._until:
+            return Halt(RunStatus.TRUNCATED, f"reached step {step}")
+        if halt is None and self._pruner is not None and loss is not None:
+            return self._pruner.check(step, loss, self._spent(seconds))
+        return halt
+
+    def _spent(self, seconds: float) -> float | None:
+        """Returns the share of the time that is used, counted from the first report."""
+        if self._budget is None or self._began is None or self._budget <= self._began:
+            return None
+        return (seconds - self._began) / (self._budget - self._began)

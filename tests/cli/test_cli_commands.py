@@ -141,7 +141,7 @@ def test_ablate_tells_which_wins_still_matter(tmp_path: Path) -> None:
         done = run(folder, "try", str(tmp_path / "change.diff"), "--title", title)
         assert " accepted" in done.output, f"{title}: {done.output}"
     found = json.loads(run(folder, "ablate", "--json").output)
-    assert {one["title"]: one["standing"] for one in found} == {
+    assert {one["title"]: one["outcome"] for one in found} == {
         "a crutch for narrow models": "taken back",
         "faster": "later changes build on it",
         "faster still": "later changes build on it",

@@ -142,8 +142,10 @@ def test_a_terminal_shows_the_run_while_it_lasts(tmp_path: Path) -> None:
     while "step 5 loss" not in seen or "0 of 50 trials" not in seen:
         seen += os.read(near, 65536).decode()
     process.send_signal(signal.SIGINT)
-    while "stopping: stopped by the person" not in seen:
+    while "Ctrl-C again ends it now" not in seen:
         seen += os.read(near, 65536).decode()
+    assert "stopping: stopped by the person" in seen
+    assert "waiting for exp/0, which makes its run 1 of 3" in seen
     process.send_signal(signal.SIGINT)
     with suppress(OSError):  # the terminal is gone with its last process
         while True:

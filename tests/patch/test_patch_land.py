@@ -9,8 +9,9 @@ import pytest
 from conftest import git
 
 from autogit.errors import PatchError
-from autogit.patch import Landed, Policy, land
+from autogit.patch import Policy, land
 from autogit.patch.policy import MAX_FILE, MAX_TEXT
+from autogit.protocols import Landed
 
 POLICY = Policy(["**/*.py", "**/*.txt"], [])
 Reader = Callable[[str], bytes | None]

@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autogit.errors import PatchError
-from autogit.patch import Landed, Policy, land
+from autogit.patch import Policy, land
+from autogit.protocols import Landed
 
 PATH = "src/notes.txt"
 POLICY = Policy(["**/*.txt"], [])

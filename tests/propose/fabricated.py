@@ -102,6 +102,9 @@ class NoRevisions:
     def ideas(self) -> tuple[Idea, ...]:
         return ()
 
+    def read(self, commit: str, path: str) -> bytes | None:
+        return None
+
     def export(self, commit: str, folder: Path) -> Path:
         raise NotImplementedError
 

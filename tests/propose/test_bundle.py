@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from propose.laboratory import Laboratory
 
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.propose.hunks import applied
 from autogit.propose.operators.ablate import ablated_part
 from autogit.propose.operators.bundle import BundleProposer, parts
@@ -72,7 +72,7 @@ def test_a_lab_opens_with_bundles_until_they_fail_or_three_changes_won(lab: Labo
 
 
 def _next(lab: Laboratory, verdict: Verdict) -> str:
-    proposal = portfolio(lab.file.config).propose(lab.context())
+    proposal = build_portfolio(lab.file.config).propose(lab.context())
     assert proposal is not None
     lab.close(proposal, 1.1, verdict)
     return proposal.proposer

@@ -12,7 +12,7 @@ from autogit.config.model import Limits
 from autogit.diff import unified
 from autogit.errors import ProposerError
 from autogit.history import History
-from autogit.propose import portfolio
+from autogit.propose import build_portfolio
 from autogit.propose.beliefs import Arms, beliefs
 from autogit.propose.hunks import applied
 from autogit.propose.notices import Notices
@@ -200,9 +200,9 @@ def test_the_ladder_is_climbed_and_told_from_the_records_alone(patience: int | N
 def test_a_restart_proposes_the_same() -> None:
     space = "lr = { low = 0.01, high = 1.0, log = true }\nwd = { low = 0.0, high = 1.0 }\n"
     labs = [Bench({"train.py": "lr = 0.1\nwd = 0.1\n"}, config(space), 3) for _ in range(2)]
-    kept = portfolio(labs[0].config)
+    kept = build_portfolio(labs[0].config)
     for trial in range(25):
-        whole, fresh = kept.propose(labs[0].context()), portfolio(labs[1].config).propose(labs[1].context())
+        whole, fresh = kept.propose(labs[0].context()), build_portfolio(labs[1].config).propose(labs[1].context())
         assert whole == fresh and whole is not None, trial
         for lab in labs:
             if trial % 5 == 2:

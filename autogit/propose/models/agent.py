@@ -1,45 +1,32 @@
-"""Proposals from a command-line coding agent that edits a throwaway copy of the files."""
+"""Proposals from a command-line coding agent that edits files in a folder of its own."""
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from autogit.config.model import Agent
 from autogit.errors import PatchError, ProposerError
 from autogit.propose.ideas import waiting
-from autogit.propose.models import agent_folder, agent_process
-from autogit.propose.models import answer as llm_answer
-from autogit.propose.models import crash as llm_crash
-from autogit.propose.models.agent_folder import BRIEFING, WORDS
-from autogit.propose.models.agent_process import Outcome
-from autogit.propose.models.agent_usage import usage
-from autogit.propose.models.prompt import KINDS, brief, render
-from autogit.propose.models.prompt_quote import inline
-from autogit.propose.models.purse import Purse
+from autogit.propose.models import agent_folder
+from autogit.propose.models.agent_folder import BRIEFING, WORDS, Outcome
+from autogit.propose.models.answer import REPAIR, crash_told, read, stale_told, to_mend
+from autogit.propose.models.client import CostLimit, priced
+from autogit.propose.models.prompt import agent_briefing, brief
+from autogit.propose.models.quote import inline
 from autogit.propose.models.repeats import Repeats
+from autogit.propose.models.templates import rendered
 from autogit.protocols import Context
-from autogit.records import Proposal
+from autogit.records import Proposal, Usage
 
 FAILURES = 3
 """After so many failed starts in a row the agent is left out for the rest of the loop."""
-
-CLOSING = f"""\
-## What to do
-
-Edit the files in the current folder, which is a copy of the code made for you: what you leave there is your proposal.
-Change one thing. You need not train: the experiment is run and measured afterwards. Leave no other files behind.
-
-Then write the file {WORDS} with these four lines:
-
-TITLE: what the change is, in one line of at most 70 characters
-KIND: one of {", ".join(KINDS)}
-HYPOTHESIS: why it should help, in one to three sentences
-EXPECTED: the effect on the metric that you expect, with a number
-"""
 
 
 class AgentProposer:
@@ -50,12 +37,12 @@ class AgentProposer:
     def __init__(
         self,
         agent: Agent,
-        purse: Purse,
+        cost: CostLimit,
         cancel: threading.Event,
         importance: Callable[[Context], Mapping[str, float]] | None = None,
     ) -> None:
         self._agent = agent
-        self._purse = purse
+        self._cost = cost
         self._cancel = cancel
         self._importance = importance
         self._repeats = Repeats()
@@ -63,40 +50,42 @@ class AgentProposer:
 
     def propose(self, context: Context) -> Proposal:
         """What the agent has made of the files, or a refused proposal that says why it is none."""
-        self._purse.check()
-        crashed = llm_crash.to_mend(context, self.name)
-        ideas = () if crashed else waiting(context.revisions.ideas(), context.history, context.pending)
-        closing = CLOSING
+        self._cost.check()
+        stale = context.stale
+        crashed = None if stale else to_mend(list(context.history), context.pending, self.name)
+        ideas = () if crashed or stale else waiting(context.revisions.ideas(), context.history, context.pending)
+        told = stale_told(stale) if stale else ""
         if crashed is not None:
             diff, log = context.revisions.diff(crashed.id), context.revisions.log(crashed.id)
-            closing = f"{llm_crash.told(crashed, diff, log)}\n{CLOSING}"
+            told = crash_told(crashed, diff, log, crashed.trial.base != context.base)
         importance = self._importance(context) if self._importance else None
-        briefing = render(brief(context, ideas, importance), closing, self._agent.context)
+        task = rendered("agent.md.j2", words=WORDS, run="", limits="")
+        briefing = agent_briefing(brief(context, ideas, importance, self._cost.left), self._agent.context, told, task)
         with tempfile.TemporaryDirectory(prefix="autogit-agent-", ignore_cleanup_errors=True) as place:
             folder = Path(place) / "work"
             context.revisions.export(context.base, folder)
             before = agent_folder.seen(folder)
             (folder / BRIEFING).write_text(briefing, encoding="utf-8")
             command = self._agent.command.replace("{briefing}", shlex.quote(str(folder / BRIEFING)))
-            outcome = agent_process.run(command, folder, self._agent.timeout, self._cancel)
-            cost = usage(outcome.output, outcome.seconds, self._agent)
-            self._purse.pay(cost.cost)
+            outcome = agent_folder.run(command, folder, self._agent.timeout, self._cancel)
+            used = usage(outcome.output, outcome.seconds, self._agent)
+            self._cost.pay(used.cost)
             diff, refused = "", ""
             try:
                 diff = self._landed(context, folder, before, outcome)
             except PatchError as error:
                 refused = str(error)
-            said = llm_answer.read(agent_folder.words(folder))
+            said = read(agent_folder.words(folder))
         return Proposal(
             base=context.base,
             diff=diff,
             title=said.title or (f"Mend {crashed.trial.ref}" if crashed else "An untitled change by an agent"),
             proposer=self.name,
-            operator=llm_crash.REPAIR if crashed else said.kind,
+            operator=REPAIR if crashed else said.kind,
             rationale=said.hypothesis,
             expected=said.expected,
             parents=(crashed.id,) if crashed else (),
-            usage=cost,
+            usage=used,
             idea=ideas[0].id if ideas else "",
             raw=outcome.output,
             refused=refused,
@@ -119,5 +108,77 @@ class AgentProposer:
             raise PatchError("the agent changed nothing")
         diff = context.check(left)
         if repeated := self._repeats.find(diff, context):
-            raise PatchError(f"the same change of the same code is {repeated}")
+            raise PatchError(f"the same change {repeated}")
         return diff
+
+
+# ---- what it has used
+
+_OWN = re.compile(r"^(input_tokens|output_tokens|cost): *([0-9.]+)\s*$", re.MULTILINE)
+_AIDER_TOKENS = re.compile(r"^Tokens: ([\d.,]+[kM]?) sent,(?: [^\n]*?,)? ?([\d.,]+[kM]?) received", re.MULTILINE)
+_AIDER_COST = re.compile(r"Cost: \$[\d.]+ message, \$([\d.]+) session")
+_TOTAL = re.compile(r"^tokens used:?\s+([\d,]+)\s*$", re.MULTILINE | re.IGNORECASE)
+
+
+def usage(output: str, seconds: float, agent: Agent) -> Usage:
+    """Tokens and cost from an agent's output; 0 where it prints none. A cost that it prints goes before the prices.
+
+    Understood are lines `input_tokens: N`, `output_tokens: N` and `cost: X` (a script's own words), the JSON of Claude
+    Code (`--output-format json` or `stream-json`) and of Codex (`exec --json`), aider's `Tokens: 4.2k sent, 1.1k
+    received. Cost: ...`, and Codex's `tokens used` (a sum, counted as input).
+    """
+    own: dict[str, float] = {}
+    for name, value in _OWN.findall(output):
+        own[name] = own.get(name, 0.0) + _number(value)
+    sent, received = int(own.get("input_tokens", 0)), int(own.get("output_tokens", 0))
+    cost = own.get("cost")
+    for event in _events(output):
+        if event.get("type") not in ("result", "turn.completed"):
+            continue
+        told = event.get("usage")
+        told = told if isinstance(told, dict) else {}
+        sent += sum(_whole(told.get(key)) for key in _INPUT)
+        received += _whole(told.get("output_tokens"))
+        dollars = event.get("total_cost_usd")
+        if isinstance(dollars, int | float):
+            cost = (cost or 0.0) + float(dollars)
+    for one, other in _AIDER_TOKENS.findall(output):
+        sent, received = sent + _scaled(one), received + _scaled(other)
+    if sessions := _AIDER_COST.findall(output):
+        cost = _number(sessions[-1])
+    if not sent + received and (totals := _TOTAL.findall(output)):
+        sent = _scaled(totals[-1])
+    found = priced(sent, received, seconds, agent.price_input, agent.price_output)
+    return found if cost is None else Usage(sent, received, seconds, cost)
+
+
+_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+def _events(output: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of the output, one a line, or the whole of it."""
+    for text in (*output.splitlines(), output if "\n" in output.strip() else ""):
+        if not text.lstrip().startswith("{"):
+            continue
+        try:
+            value = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _scaled(text: str) -> int:
+    unit = {"k": 1000, "M": 1_000_000}.get(text[-1], 1)
+    return round(_number(text.rstrip("kM").replace(",", "")) * unit)

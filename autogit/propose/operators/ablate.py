@@ -52,7 +52,7 @@ def ablated_part(context: Context, record: Record, part: str) -> Proposal | None
     # The others again, in the order in which they came.
     for name in parts(record):
         if name != part and name in patterns:
-            after = rewrite(patterns[name], files)
+            after = rewrite(patterns[name], files, context.config.train.command)
             if after is None:
                 return None
             files |= after

@@ -36,7 +36,9 @@ class Search:
         found = find(widened(context.config.space, context.files, command), context.files, command)
         samples = evidence(context, found)
         done = [record.trial.parameters for record in context.history.on(context.base)]
-        waiting = [proposal.parameters for proposal in context.pending if proposal.base == context.base]
+        waiting = [
+            proposal.parameters for proposal in (*context.pending, *context.died) if proposal.base == context.base
+        ]
         tried = tuple(parameters for parameters in chain(done, waiting) if parameters)
         return cls(found, tuple(samples), tuple(failed_regions(samples, len(context.history))), tried)
 
