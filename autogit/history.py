@@ -134,23 +134,29 @@ class History:
         return count
 
     def improvement(self, record: Record) -> float | None:
-        """How much better than the first baseline, in percent of it; negative where worse.
+        """How much better than the first baseline, in percent of it; negative if worse. See `gained`."""
+        gained, reference = self.gained(record), self.value(self.baseline) if self.baseline else None
+        return None if gained is None or not reference else 100 * gained / abs(reference)
+
+    def gained(self, record: Record) -> float | None:
+        """How much better than the first baseline, in the metric's unit; negative if worse.
 
         The effects of the trial and of what it builds on, each measured on the seeds that it shares with what it had to
         beat: the means themselves are over different seeds, and differ by luck, too.
         """
         value = self.value(record)
         reference = self.value(self.baseline) if self.baseline else None
-        if value is None or not reference:
+        if value is None or reference is None:
             return None
+        sign = -1 if self.metric.direction == "min" else 1
         gained, at = 0.0, record
         while not at.trial.is_baseline:
             effect, base = self.effect(at), self.at(at.trial.base)
             if effect is None or base is None:
-                return self.gain(value, reference)
+                return sign * (value - reference)
             gained, at = gained + effect, base
         start = self.value(at)
-        return None if start is None else self.gain(start, reference) + 100 * gained / abs(reference)
+        return None if start is None else sign * (start - reference) + gained
 
     def top(self, count: int = 5) -> list[Record]:
         """The best trials by their improvement, best first; equal ones in order of their numbers."""

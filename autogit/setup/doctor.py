@@ -123,7 +123,7 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 
 def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.execute.local import job_count
-    from autogit.setup.scripts import UNKNOWN
+    from autogit.setup.launch import UNKNOWN
     from autogit.trial.jobs import JobMaker
 
     config = lab.config
