@@ -64,7 +64,7 @@ class Lab:
     @cached_property
     def history(self) -> History:
         """Every closed trial, oldest first, with what follows from them."""
-        return History(self.config.metric, self.ledger.records())
+        return History(self.config.metric, self.ledger.records(), self.ledger.line)
 
     def trials(self) -> list[Record]:
         """Every closed trial, oldest first."""
