@@ -8,7 +8,7 @@ from dataclasses import replace
 from autogit.config.model import Config
 from autogit.evaluate.comparison import Comparison, dead, incomplete
 from autogit.evaluate.noise import means, pooled, scores
-from autogit.evaluate.objective import broken_guard, objective
+from autogit.evaluate.objective import broken_guard, objective, unreported
 from autogit.evaluate.output import OutputReading, reading
 from autogit.evaluate.rules import rule_of
 from autogit.evaluate.summary import run_of
@@ -71,10 +71,12 @@ class StandardEvaluator:
     def _baseline(self, runs: Sequence[Run], history: History) -> More | Judgement:
         """Measures with as many seeds as the rule needs; a few equal results show that there is no noise."""
         config, found = self._config, means(runs)
+        if runs and (lacking := unreported(config, found)):
+            return Judgement(Verdict.CRASHED, lacking, found)
         compared = objective(config, found)
         done = scores(runs, compared.score)
-        if lacking := incomplete(runs, compared):
-            return replace(lacking, verdict=Verdict.CRASHED)
+        if half := incomplete(runs, compared):
+            return replace(half, verdict=Verdict.CRASHED)
         wanted = self._rule.baseline_seeds
         seeds = self._rule.seeds(None, tuple(history), runs)[:wanted]
         equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1
