@@ -17,7 +17,7 @@ from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
-from autogit.evaluate.pruning import Pruning
+from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Event, Observer
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
@@ -80,6 +80,8 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
         session.config, session.ledger, services.executor, services.evaluator, services.jobs, session.observer,
         session.cancel,
     )  # fmt: skip
+    if services.jobs.data and not session.config.evaluate.holdout:
+        session.history.compare_on(str(measurement.environment.get("data", "")))
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
     judge = Judge(session, services.evaluator, measurement, services.pruner, services.certify)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
@@ -119,7 +121,7 @@ class Wiring:
             proposer=proposer,
             land=self.land,
             jobs=self._jobs(config),
-            pruner=Pruning(config, self.ledger, self.history),
+            pruner=PrunerMaker(config, self.ledger, self.history),
             certify=partial(due_certificate, config, self.history),
             notices=proposer.notices.take,
             observers=(
@@ -133,15 +135,12 @@ class Wiring:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, evaluator, jobs = (
-                LocalExecutor(config),
-                StandardEvaluator(config, self.history),
-                self._jobs(config),
-            )
+            executor, jobs = LocalExecutor(config), self._jobs(config)
+            evaluator = StandardEvaluator(config, self.history)
             return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
         metric = self.file.config.metric.name
-        measured = noise(list(self.history), lambda metrics: metrics.get(metric))
+        measured = noise(self.history.compared(), lambda metrics: metrics.get(metric))
         return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
 
     def context(self) -> Context:

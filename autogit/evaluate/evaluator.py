@@ -8,7 +8,7 @@ from dataclasses import replace
 from autogit.config.model import Config
 from autogit.evaluate.comparison import Comparison, accepted_until, block, dead, incomplete, turn
 from autogit.evaluate.noise import means, pooled, scores
-from autogit.evaluate.objective import broken_guard, objective
+from autogit.evaluate.objective import broken_guard, objective, unreported_guard
 from autogit.evaluate.output import OutputReading, reading
 from autogit.evaluate.rules import rule_of
 from autogit.evaluate.summary import run_of
@@ -55,8 +55,8 @@ class StandardEvaluator:
             return judgement
         if runs and (broken := broken_guard(config, means(runs))):
             return Judgement(Verdict.REJECTED, broken, means(runs))
-        records = tuple(history)
-        accepted = accepted_until(records, incumbent.id)
+        records = history.compared()
+        accepted = accepted_until(history, incumbent.id)
         seeds = self._rule.seeds(accepted, turn(config, runs, incumbent, records, accepted))
         fresh = block(config, accepted + 1)
         return self._rule.judge(Comparison(config, compared, runs, incumbent, records, lines, seeds, fresh))
@@ -68,6 +68,8 @@ class StandardEvaluator:
         done = scores(runs, compared.score)
         if lacking := incomplete(runs, compared):
             return replace(lacking, verdict=Verdict.CRASHED)
+        if runs and (name := unreported_guard(config, found)):
+            return Judgement(Verdict.CRASHED, f"{name} has a guard in [metrics.{name}] and was not reported", found)
         wanted = self._rule.baseline_seeds
         seeds = block(config, len(history.accepted))[:wanted]
         equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1
@@ -81,6 +83,8 @@ class StandardEvaluator:
         sd, dof = spread
         many = counted(len(done), "seed")
         word = f"the same with {many}" if equal else f"mean of {many}, which differ by {sd:.3g}"
+        if any(not history.comparable(record) for record in history):
+            value += "; trials before it had another command, metric, budget, evaluator or data, and do not compare"
         broken = broken_guard(config, found)
         reason = f"{value} ({word})" + (f"; {broken}" if broken else "")
         return Judgement(Verdict.ACCEPTED, reason, found, {"sigma": 2**0.5 * sd, "dof": float(dof)})

@@ -76,6 +76,12 @@ def log_ratio(value: float, reference: float) -> float:
     return max(-LIMIT, min(LIMIT, math.copysign(1, reference) * ratio))
 
 
+def unreported_guard(config: Config, metrics: Mapping[str, float]) -> str:
+    """Returns the first metric that has a guard and is not among `metrics`; empty if there is none."""
+    guarded = (name for name, second in config.metrics.items() if second.max is not None or second.min is not None)
+    return next((name for name in guarded if name not in metrics), "")
+
+
 def broken_guard(config: Config, metrics: Mapping[str, float]) -> str:
     """Which guard the metrics break, as a sentence; empty where none. A guarded metric that is missing breaks it."""
     for name, second in config.metrics.items():

@@ -145,8 +145,8 @@ class CertifyRule(GreedyRule):
 
     def certify(self, tip: Record, against: Record, history: History) -> More | Judgement:
         """Returns the race of `tip` against `against`, on seeds that chose neither."""
-        records = tuple(history)
-        seeds = proof_block(self._config, accepted_until(records, tip.id))
+        records = history.compared()
+        seeds = proof_block(self._config, accepted_until(history, tip.id))
         compared = objective(self._config, (history.baseline or against).metrics)
         runs = [run for run in tip.runs if run.seed in seeds]
         if judgement := dead(runs) or incomplete(runs, compared):
