@@ -63,7 +63,7 @@ class Lab:
     @cached_property
     def history(self) -> History:
         """Every closed trial, oldest first, with what follows from them."""
-        return History(self.config.metric, self.ledger.records(), self.ledger.line)
+        return History(self.config.metric, self.ledger.records(), self.ledger.line, self.config.terms)
 
     def trials(self) -> list[Record]:
         """Every closed trial, oldest first."""
@@ -86,7 +86,7 @@ class Lab:
         from autogit.evaluate.noise import noise
 
         name = self.config.metric.name
-        return noise(self.trials(), lambda metrics: metrics.get(name))
+        return noise(self.history.compared(), lambda metrics: metrics.get(name))
 
     def trends(self) -> list[Trend]:
         """How each kind of move has done."""
@@ -125,7 +125,7 @@ class Lab:
         """
         from autogit.evaluate.checks import total_gain
 
-        return total_gain(self.history)
+        return total_gain(self.history.compared())
 
     def diff(self, number: int | str) -> str:
         """The change of a trial against its base."""

@@ -19,7 +19,7 @@ from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.noise import noise
-from autogit.evaluate.pruning import Pruning
+from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Event, Observer, silent
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
@@ -83,6 +83,8 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
         session.config, session.ledger, services.executor, services.evaluator, services.jobs, session.observer,
         session.cancel,
     )  # fmt: skip
+    if services.jobs.data and not session.config.evaluate.holdout:
+        session.history.compare_on(str(measurement.environment.get("data", "")))
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
     judge = Judge(session, services.evaluator, measurement, services.pruner)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
@@ -122,7 +124,7 @@ class Wiring:
             proposer=proposer,
             land=self.land,
             jobs=self._jobs(config),
-            pruner=Pruning(config, self.ledger, self.history),
+            pruner=PrunerMaker(config, self.ledger, self.history),
             notices=proposer.notices.take,
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,
@@ -135,15 +137,12 @@ class Wiring:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, evaluator, jobs = (
-                LocalExecutor(config),
-                StandardEvaluator(config, self.history),
-                self._jobs(config),
-            )
+            executor, jobs = LocalExecutor(config), self._jobs(config)
+            evaluator = StandardEvaluator(config, self.history)
             return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
         metric = self.file.config.metric.name
-        measured = noise(list(self.history), lambda metrics: metrics.get(metric))
+        measured = noise(self.history.compared(), lambda metrics: metrics.get(metric))
         return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
 
     def first_runs(self) -> Generator[FirstRun]:

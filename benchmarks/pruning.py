@@ -34,7 +34,7 @@ import optuna
 from autogit import Lab
 from autogit.config.model import Config, Metric, Prune, Train
 from autogit.evaluate import pruning
-from autogit.evaluate.pruning import CONFIDENCE, MONITOR, Pruning
+from autogit.evaluate.pruning import CONFIDENCE, MONITOR, PrunerMaker
 from autogit.history import History
 from autogit.records import BASELINE, Curve, Record, Run, RunStatus, Trial, Verdict
 
@@ -142,7 +142,7 @@ class Recorded:
 def ours(lines: Sequence[Line], confidence: float) -> Iterator[Replayed]:
     """This project's rule, by the code that a loop uses."""
     history = History(Metric())
-    stops = Pruning(Config(Train(""), prune=Prune(confidence)), Recorded(lines), history)
+    stops = PrunerMaker(Config(Train(""), prune=Prune(confidence)), Recorded(lines), history)
     known = {line.trial: line for line in lines}
     for line in lines:
         trial = Trial(
@@ -156,7 +156,7 @@ def ours(lines: Sequence[Line], confidence: float) -> Iterator[Replayed]:
             for step, value in zip(first.steps, first.values, strict=True):
                 if pruner and pruner.halt is None and (pruner.check(step, value) or pruner.halt):
                     halted = step
-            audited = trial.number % pruning.AUDIT == 0
+            audited = trial.number % pruning.SPARED_EVERY == 0
             yield replayed(line, known, halted, audited)
             if halted is not None and not audited and line.verdict != Verdict.ACCEPTED:
                 runs = (Run(first.seed, RunStatus.PRUNED, 0.0, halted),)

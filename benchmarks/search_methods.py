@@ -16,7 +16,7 @@ from search_world import MemoryLedger, TableExecutor, configuration, land
 
 from autogit.config.model import Config
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.pruning import Pruning
+from autogit.evaluate.pruning import PrunerMaker
 from autogit.evaluate.stack import PROOF_RUNS
 from autogit.events import Closed, Event, Proof, Stopping
 from autogit.history import History
@@ -105,7 +105,7 @@ def research(
         proposer=proposer,
         land=lands,
         jobs=jobs,
-        pruner=Pruning(config, ledger, history),
+        pruner=PrunerMaker(config, ledger, history),
         notices=proposer.notices.take,
     )
     ended = loop(wired, tell, seed=seed).run()

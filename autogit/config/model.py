@@ -5,6 +5,7 @@ docs/configuration.md is made from here.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -268,3 +269,19 @@ class Config:
     agent: Agent = Agent()
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
+
+    @property
+    def terms(self) -> str:
+        """Returns a hash of what two runs have to share for their numbers to compare, as far as it is configured.
+
+        Twelve hexadecimal digits, of the command, data, metric, evaluator and budget. How changes are proposed, judged
+        and protected is not among it.
+        """
+        metric, budget = self.metric, self.budget
+        facts: list[object] = [
+            self.train.command, self.train.data, self.evaluate.command, metric.name, metric.direction, metric.objective,
+            sorted(metric.patterns.items()), budget.steps, budget.seconds, budget.compare, budget.flops, budget.command,
+        ]  # fmt: skip
+        if metric.objective == "composite":
+            facts += [(name, second.direction, second.weight) for name, second in sorted(self.metrics.items())]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]

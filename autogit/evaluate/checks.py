@@ -41,7 +41,7 @@ def aa_test(config: Config, history: History) -> AATest:
     """
     baseline = history.baseline
     score = objective(config, {} if baseline is None else baseline.metrics).score
-    groups = [list(scores(record.runs, score).values()) for record in history if record.accepted]
+    groups = [list(scores(record.runs, score).values()) for record in history.compared() if record.accepted]
     spread = pooled(groups)
     if spread is None or spread[0] == 0 or not rule_of(config).controls_errors:
         return AATest(0, 0, *wilson(0, 0))

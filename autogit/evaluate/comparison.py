@@ -152,6 +152,12 @@ def block(config: Config, accepted: int, turn: int = 0) -> tuple[int, ...]:
     return tuple(seed_at(config, index) for index in range(first, first + length))
 
 
+def proof_block(config: Config, proof: int) -> tuple[int, ...]:
+    """Returns the seeds of a lab's proof, counted from 0. They are known before anything is tried on them."""
+    first = proof * BLOCK + PROOF
+    return tuple(seed_at(config, index) for index in range(first, first + SPARE * config.accept.seeds))
+
+
 def turn(config: Config, runs: Sequence[Run], incumbent: Record, records: Iterable[Record], accepted: int) -> int:
     """Returns how often the seeds of `incumbent` were replaced when a candidate with these runs began.
 

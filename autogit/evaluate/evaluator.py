@@ -55,9 +55,9 @@ class StandardEvaluator:
             return judgement
         if runs and (broken := broken_guard(config, means(runs))):
             return Judgement(Verdict.REJECTED, broken, means(runs))
-        records = tuple(history)
-        seeds = self._rule.seeds(incumbent, records, runs)
-        fresh = self._rule.fresh_seeds(incumbent, records)
+        records = history.compared()
+        seeds = self._rule.seeds(incumbent, history, runs)
+        fresh = self._rule.fresh_seeds(incumbent, history)
         return self._rule.judge(Comparison(config, compared, runs, incumbent, records, lines, seeds, fresh))
 
     def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
@@ -78,7 +78,7 @@ class StandardEvaluator:
         if half := incomplete(runs, compared):
             return replace(half, verdict=Verdict.CRASHED)
         wanted = self._rule.baseline_seeds
-        seeds = self._rule.seeds(None, tuple(history), runs)[:wanted]
+        seeds = self._rule.seeds(None, history, runs)[:wanted]
         equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1
         missing = tuple(seed for seed in seeds if seed not in done)
         if missing and not equal:
@@ -90,6 +90,8 @@ class StandardEvaluator:
         sd, dof = spread
         many = counted(len(done), "seed")
         word = f"the same with {many}" if equal else f"mean of {many}, which differ by {sd:.3g}"
+        if any(not history.comparable(record) for record in history):
+            value += "; trials before it had another command, metric, budget, evaluator or data, and do not compare"
         broken = broken_guard(config, found)
         reason = f"{value} ({word})" + (f"; {broken}" if broken else "")
         return Judgement(Verdict.ACCEPTED, reason, found, {"sigma": 2**0.5 * sd, "dof": float(dof)})

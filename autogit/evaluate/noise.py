@@ -103,6 +103,14 @@ def _noise(
     accepted = [record for record in records if record.verdict in ON_A_LINE]
     groups = [*paired_differences(records[-WINDOW:], accepted, score), *proofs]
     repeats = pooled([[*scores(r.runs, score).values()] for r in accepted[-WINDOW:]])
+    return judged_from(repeats, groups, own)
+
+
+def judged_from(
+    repeats: tuple[float, int] | None, groups: Sequence[Sequence[float]], own: Sequence[Sequence[float]]
+) -> Noise | None:
+    """Returns the noise of a pair by the (spread, degrees of freedom) of repeated runs, by the paired differences of
+    other trials, and by the candidate's own."""
     # Two independent runs differ by the square root of two more than one; pairing can only make it less.
     unrelated = None if repeats is None else Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
     if len(groups) >= TRIALS:

@@ -37,20 +37,20 @@ HALF = 0.5
 """A changed schedule is judged from here on only."""
 BEHIND = 2.0
 """How many units of noise a gap has to be at the earliest, falling evenly until LEVEL."""
-LATELY = 0.2
+CLOSING_SHARE = 0.2
 """Share of the steps so far over which a gap is seen to close."""
-POINTS = 3
+MEDIAN_POINTS = 3
 """Reported losses that a gap is the median of: one spike is no trend."""
 BAD_CHECKS = 2
-"""In a row."""
+"""Reports in a row that have to look hopeless before a run is stopped."""
 CONFIDENCE = 0.95
 """The default of the one knob: how sure to be that a stopped run would have lost."""
 
-CALIBRATED = 12
+MIN_CALIBRATION_TRIALS = 12
 """Completed trials after which the rule is calibrated by what their gaps did."""
-RECENT = 40
+MAX_TRIALS_READ = 40
 """Trials, the latest first, whose curves are looked at: reading them must not take longer the more there are."""
-AUDIT = 10
+SPARED_EVERY = 10
 """One stop in so many is allowed to finish, to see what the rule costs."""
 COMMENT = re.compile(r"(?<=[\s+-])#.*")
 SCHEDULE = re.compile(
@@ -87,14 +87,15 @@ def gap(candidate: Course, reference: Course, share: float) -> float | None:
     steps, values = candidate.curve.steps, candidate.curve.values
     end = bisect_right(steps, share * candidate.total)
     others = [
-        (values[place], reference.at(steps[place] / candidate.total)) for place in range(max(0, end - POINTS), end)
+        (values[place], reference.at(steps[place] / candidate.total))
+        for place in range(max(0, end - MEDIAN_POINTS), end)
     ]
     return _middle([None if other is None else value - other for value, other in others])
 
 
 def _middle(differences: Sequence[float | None]) -> float | None:
     known = [difference for difference in differences if difference is not None]
-    return median(known) if len(known) == POINTS else None
+    return median(known) if len(known) == MEDIAN_POINTS else None
 
 
 def seed_noise(groups: Sequence[Sequence[Course]], share: float) -> float | None:
@@ -147,12 +148,12 @@ class Pruner:
         confidence: float = CONFIDENCE,
         warmup_end: int = 0,
         schedule_changed: bool = False,
-        audit: bool = False,
+        spared: bool = False,
         lead: float = RaceRule.lead,
     ) -> None:
         """`total`: steps of the candidate's run. `sigma`: noise between seeds at a share of a run, None where unknown.
 
-        `warmup_end`: the candidate's own, in steps. `audit`: let the run finish all the same; `halt` tells.
+        `warmup_end`: the candidate's own, in steps. `spared`: let the run finish all the same; `halt` tells.
         `lead`: by how many units of noise a run has to be ahead to win.
         """
         self._reference = reference
@@ -161,7 +162,7 @@ class Pruner:
         self._calibration = calibration or Calibration(())
         self._confidence = confidence
         self._earliest = max(HALF if schedule_changed else EARLIEST, warmup_end / total)
-        self._audit = audit
+        self._spared = spared
         self._lead = lead
         self._step = 0
         self._differences: list[float | None] = []
@@ -169,7 +170,7 @@ class Pruner:
         self._gaps: list[float] = []
         self._bad = 0
         self.halt: Halt | None = None
-        """The first verdict, also where an audit let the run go on."""
+        """The first verdict, also if the run was spared."""
 
     def check(self, step: int, loss: float, share: float | None = None) -> Halt | None:
         """Takes the loss reported at `step`, and says whether the run shall end.
@@ -181,7 +182,7 @@ class Pruner:
         self._step, share = step, step / self._total if share is None else share
         other = self._reference.at(share)
         self._differences.append(None if other is None else loss - other)
-        now = _middle(self._differences[-POINTS:])
+        now = _middle(self._differences[-MEDIAN_POINTS:])
         if now is None or self.halt is not None:
             return None
         self._shares.append(share)
@@ -194,12 +195,12 @@ class Pruner:
         where = f"{now:.3g} behind" if now >= 0 else f"only {-now:.3g} ahead of"
         words = f"loss {loss:.4g} at step {step} ({share:.0%}) is {where} the incumbent's with the same seed"
         self.halt = Halt(RunStatus.PRUNED, words)
-        return None if self._audit else self.halt
+        return None if self._spared else self.halt
 
     def _hopeless(self, now: float, share: float) -> bool:
         sigma = self._sigma(share)
         # A curve that is the incumbent's to the last digit says nothing of a change that shows elsewhere.
-        if sigma is None or not any(self._differences[-POINTS:]):
+        if sigma is None or not any(self._differences[-MEDIAN_POINTS:]):
             return False
         unit = math.sqrt(2) * sigma
         units = -self._lead + (BEHIND + self._lead) * max(0.0, (LEVEL - share) / (LEVEL - EARLIEST))
@@ -216,7 +217,7 @@ class Pruner:
 
     def _at_this_pace(self, now: float, share: float) -> float:
         """The gap at the end if it goes on to close as lately: by equal amounts while the steps double. Never more."""
-        place = bisect_left(self._shares, (1 - LATELY) * share)
+        place = bisect_left(self._shares, (1 - CLOSING_SHARE) * share)
         then, before = self._shares[place], self._gaps[place]
         if then >= share or before <= now:
             return now
@@ -239,7 +240,7 @@ class Past(Protocol):
         """The editable text files of a commit."""
 
 
-class Pruning:
+class PrunerMaker:
     """Makes the pruner of a run from the curves in the ledger."""
 
     def __init__(self, config: Config, past: Past, history: History) -> None:
@@ -267,11 +268,11 @@ class Pruning:
             reference,
             total,
             self._noise(),
-            Calibration(pairs) if len(pairs) >= CALIBRATED else None,
+            Calibration(pairs) if len(pairs) >= MIN_CALIBRATION_TRIALS else None,
             self._confidence,
             warmup_end=warm_up(self._past.files(trial.commit), total),
             schedule_changed=reshaped(diff),
-            audit=trial.number % AUDIT == 0,
+            spared=trial.number % SPARED_EVERY == 0,
             lead=self._lead(diff),
         )
 
@@ -284,7 +285,7 @@ class Pruning:
     def _pairs(self) -> tuple[tuple[Course, Course], ...]:
         """(candidate, its incumbent) of the same seed, of recent trials that ran to their end."""
         found = []
-        for record in list(self._history)[-RECENT:]:
+        for record in self._history.compared()[-MAX_TRIALS_READ:]:
             incumbent = None if record.trial.is_baseline else self._history.at(record.trial.base)
             for run in record.runs if incumbent else ():
                 own, other = self._course(record, run.seed), self._course(incumbent, run.seed) if incumbent else None
@@ -295,7 +296,7 @@ class Pruning:
 
     def _noise(self) -> Callable[[float], float | None]:
         """Noise between seeds at a share of a run, from the repeats of accepted trials."""
-        accepted = [record for record in self._history if record.verdict in ON_A_LINE][-RECENT:]
+        accepted = [record for record in self._history.compared() if record.verdict in ON_A_LINE][-MAX_TRIALS_READ:]
         groups = [
             [course for run in record.runs if (course := self._course(record, run.seed)) is not None]
             for record in accepted

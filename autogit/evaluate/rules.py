@@ -45,13 +45,10 @@ class AcceptanceRule(Protocol):
     controls_errors: bool
     """Whether the rule promises how often it is fooled, so that an A/A test can hold it to that."""
 
-    def seeds(self, incumbent: Record | None, records: Sequence[Record], runs: Sequence[Run]) -> Sequence[int]:
-        """Returns the seeds that judge a candidate with these runs against `incumbent`; None: those of a baseline.
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
+        """Returns the seeds that judge a candidate with these runs against `incumbent`; None: those of a baseline."""
 
-        `records` are those that compare, oldest first.
-        """
-
-    def fresh_seeds(self, incumbent: Record, records: Sequence[Record]) -> Sequence[int]:
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
         """Returns the seeds that measure what an accepted change gained; none if nothing is measured again."""
 
     def judge(self, comparison: Comparison) -> More | Judgement:
@@ -77,16 +74,16 @@ class RaceRule:
         self._config = config
         self.baseline_seeds = config.accept.seeds
 
-    def seeds(self, incumbent: Record | None, records: Sequence[Record], runs: Sequence[Run]) -> Sequence[int]:
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
         """Returns the incumbent's own block."""
         if incumbent is None:
-            return block(self._config, accepted_until(records, ""))
-        accepted = accepted_until(records, incumbent.id)
-        return block(self._config, accepted, turn(self._config, runs, incumbent, records, accepted))
+            return block(self._config, accepted_until(history, ""))
+        accepted = accepted_until(history, incumbent.id)
+        return block(self._config, accepted, turn(self._config, runs, incumbent, history.compared(), accepted))
 
-    def fresh_seeds(self, incumbent: Record, records: Sequence[Record]) -> Sequence[int]:
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
         """Returns those of the next block."""
-        return block(self._config, accepted_until(records, incumbent.id) + 1)
+        return block(self._config, accepted_until(history, incumbent.id) + 1)
 
     def judge(self, comparison: Comparison) -> More | Judgement:
         """Returns the verdict as soon as the pairs cross a bound."""
@@ -112,11 +109,11 @@ class GreedyRule:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def seeds(self, incumbent: Record | None, records: Sequence[Record], runs: Sequence[Run]) -> Sequence[int]:
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
         """Returns the same seeds for all: the run that made an incumbent is what the next candidate has to beat."""
         return block(self._config, 0)
 
-    def fresh_seeds(self, incumbent: Record, records: Sequence[Record]) -> Sequence[int]:
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
         """Returns none."""
         return ()
 

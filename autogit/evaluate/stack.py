@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from autogit.config.model import Config
-from autogit.evaluate.comparison import BLOCK, PROOF, SPARE, Comparison, block, dead, incomplete, seed_at
-from autogit.evaluate.noise import Noise, means, noise, scores, student_deviate
+from autogit.evaluate.comparison import BLOCK, PROOF, Comparison, block, dead, incomplete, proof_block, seed_at
+from autogit.evaluate.noise import Noise, judged_from, means, noise, pooled, scores, student_deviate
 from autogit.evaluate.objective import Objective, objective
 from autogit.evaluate.race import Step, race
 from autogit.history import History
@@ -38,6 +38,9 @@ STALLED_RUNS = 3.0
 """Runs' worth of training after the last kept change that count as a stall."""
 PROOF_RUNS = 4.0
 """About how many runs a proof takes: two pairs."""
+FEW_DOF = 0.75
+"""Share of the promised error that the bounds of a proof are made for. They are those of a z, and a proof looks at a t
+with a few degrees of freedom again and again: bounds made for 1% let 1.2% pass (benchmarks/acceptance.py)."""
 TOTAL_PAIRS = 2
 """Pairs that measure what `main` gained over the first baseline in all."""
 _TOTAL = 3 * PROOF // 2
@@ -68,20 +71,20 @@ class StackRule:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def seeds(self, incumbent: Record | None, records: Sequence[Record], runs: Sequence[Run]) -> Sequence[int]:
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
         """Returns those of the latest proof, with the first of which `main` has run already.
 
         They change with each proof, failed or not: one lucky run of `main` must not flatter, or hide, all that comes.
         """
-        proofs = _proofs(records)
+        proofs = _proofs(history)
         for number in range(proofs, -1, -1):
-            seeds = self._proof_seeds(number - 1) if number else block(self._config, 0)
+            seeds = proof_block(self._config, number - 1) if number else block(self._config, 0)
             # A candidate that has begun stays with its seed, whatever is proved beside it.
             if not runs or runs[0].seed == seeds[0]:
                 return seeds
         return [run.seed for run in runs]
 
-    def fresh_seeds(self, incumbent: Record, records: Sequence[Record]) -> Sequence[int]:
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
         """Returns none: a step is not measured again, the line is."""
         return ()
 
@@ -112,7 +115,7 @@ class StackRule:
             return None
         if (exact := self._without_noise(line[-1], against, history)) is not None:
             return line[-1], self._numbered(exact, history)
-        seeds = self._proof_seeds(_proofs(history))
+        seeds = proof_block(self._config, _proofs(history))
         begun = [record for record in line if any(run.seed in seeds for run in record.runs)]
         tip = begun[-1] if begun else line[-1]
         if not begun and not ending and not self._due(tip, against, line, history):
@@ -132,7 +135,7 @@ class StackRule:
         if len(pairs.gains) < TOTAL_PAIRS:
             failed = dead([r for record in (main, first) for r in record.runs if r.seed in seeds])
             return None if failed else pairs.missing
-        measured = noise(tuple(history), compared.score, [pairs.gains], self._proof_gains(history))
+        measured = noise(history.compared(), compared.score, [pairs.gains], self._proof_gains(history))
         if measured is None:
             return None
         gain = _mean(pairs.gains)
@@ -146,11 +149,6 @@ class StackRule:
     def _numbered(judgement: Judgement, history: History) -> Judgement:
         """Notes which proof it is: its seeds follow from that."""
         return replace(judgement, statistics={**judgement.statistics, "proof_number": float(_proofs(history))})
-
-    def _proof_seeds(self, proof: int) -> tuple[int, ...]:
-        """Returns the seeds of a lab's proof, counted from 0. They are known before anything is tried on them."""
-        first = proof * BLOCK + PROOF
-        return tuple(seed_at(self._config, first + i) for i in range(SPARE * self._config.accept.seeds))
 
     def _compared(self, history: History) -> Objective:
         return objective(self._config, {} if history.baseline is None else history.baseline.metrics)
@@ -169,7 +167,7 @@ class StackRule:
 
     def _due(self, tip: Record, against: Record, line: Sequence[Record], history: History) -> bool:
         """Whether the line leads by enough, and a proof can be afforded."""
-        compared, records = self._compared(history), tuple(history)
+        compared, records = self._compared(history), history.compared()
         sd = self._roughly(noise(records, compared.score), compared, records)
         mine, theirs = scores(tip.runs, compared.score), scores(against.runs, compared.score)
         shared = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
@@ -179,7 +177,7 @@ class StackRule:
         place = next(i for i, record in enumerate(records) if record.id == tip.id)
         stalled = math.fsum(r.seconds for r in records[place + 1 :]) >= STALLED_RUNS * usual
         spent = math.fsum(record.seconds for record in records)
-        proved = {seed for number in range(_proofs(history)) for seed in self._proof_seeds(number)}
+        proved = {seed for number in range(_proofs(history)) for seed in proof_block(self._config, number)}
         raced = [r for r in records if r.id == tip.id or r.accepted or any("proof" in check for check in r.checks)]
         proving = math.fsum(run.seconds for record in raced for run in record.runs[1:] if run.seed in proved)
         cost = PROOF_RUNS * usual
@@ -187,7 +185,8 @@ class StackRule:
         return affordable and (z >= READY_Z or (z >= LEAST_Z and stalled))
 
     def _race(self, tip: Record, against: Record, history: History, seeds: Sequence[int]) -> More | Judgement:
-        compared, bounds = self._compared(history), race(self._config.accept.confidence, self._config.accept.seeds)
+        confidence = 1 - FEW_DOF * (1 - self._config.accept.confidence)
+        compared, bounds = self._compared(history), race(confidence, self._config.accept.seeds)
         failed = {r.seed for r in against.runs if r.seed in seeds and not r.status.counts}
         usable = [seed for seed in seeds if seed not in failed][: bounds.pairs]
         runs = [run for run in tip.runs if run.seed in usable]
@@ -197,7 +196,7 @@ class StackRule:
         # Looked at once for each pair, with the noise as it was known then: a look that is made again is one more look.
         gains, k = pairs.gains, len(pairs.gains)
         last = k == len(usable)
-        measured = noise(tuple(history), compared.score, [gains], self._proof_gains(history)) if k else None
+        measured = self._proof_noise(tip, against, gains, seeds, history) if k else None
         if measured is None or measured.deterministic:
             # Two seeds that agree to the last digit on both sides are enough to see that there is no noise.
             if k < min(2, len(usable)):
@@ -212,12 +211,22 @@ class StackRule:
     def _without_noise(self, tip: Record, against: Record, history: History) -> Judgement | None:
         """Returns the judgement by one pair if repeated runs have shown that equal code gives equal results here."""
         compared = self._compared(history)
-        measured = noise(tuple(history), compared.score)
+        measured = noise(history.compared(), compared.score)
         if measured is None or not measured.deterministic or measured.dof < EXACT_DOF:
             return None
         mine, theirs = scores(tip.runs, compared.score), scores(against.runs, compared.score)
         gains = [mine[seed] - theirs[seed] for seed in mine if seed in theirs][:1]
         return self._said(tip, against, compared, gains, measured, 0.0) if gains else None
+
+    def _proof_noise(
+        self, tip: Record, against: Record, gains: Sequence[float], seeds: Sequence[int], history: History
+    ) -> Noise | None:
+        """Returns the noise of a pair by runs with seeds of proofs alone: those of the search have chosen the tip."""
+        compared = self._compared(history)
+        proved = {*seeds, *(s for number in range(_proofs(history)) for s in proof_block(self._config, number))}
+        raced = [r for r in history.compared() if r.id not in (tip.id, against.id)] + [tip, against]
+        groups = [[v for seed, v in scores(r.runs, compared.score).items() if seed in proved] for r in raced]
+        return judged_from(pooled([g for g in groups if len(g) > 1]), self._proof_gains(history), [gains])
 
     def _proof_gains(self, history: History) -> list[list[float]]:
         """Returns the paired differences of earlier proofs, failed ones too: proved ones alone would be a selection."""
@@ -227,7 +236,7 @@ class StackRule:
             for check in record.checks:
                 against = str(check.get("against", ""))
                 if "proof" in check and against in history:
-                    seeds = self._proof_seeds(int(check["proof_number"]))
+                    seeds = proof_block(self._config, int(check["proof_number"]))
                     gains = _paired(record, history[against], compared, seeds).gains
                     found += [list(gains)] if len(gains) > 1 else []
         return found

@@ -157,7 +157,7 @@ class Measurement:
         data = {"data": self._data} if self._data else {}
         word = {} if self._config.evaluate.command else {"metrics": SELF_REPORTED}
         seconds = {RUN_SECONDS: self.seconds} if self.seconds else {}
-        return {**self._executor.environment, **data, **word, **seconds}
+        return {**self._executor.environment, "terms": self._config.terms, **data, **word, **seconds}
 
     @property
     def seconds(self) -> float | None:

