@@ -109,7 +109,8 @@ class Proposer(Protocol):
     def propose(self, context: Context) -> Proposal | None:
         """The next proposal, or None where it has nothing (more) to try on this base.
 
-        Raises ProposerError where it cannot go on in this loop at all; the others do.
+        Raises ProposerError where it cannot go on in this loop at all; the others do. Raises VerdictAwaitedError, if
+        `context.ahead`, for a proposer that should rather be asked when the verdicts of what runs now are known.
         """
 
 
@@ -310,6 +311,9 @@ class Ledger(Revisions, Protocol):
 
     def keep(self, proposal: Proposal) -> None:
         """Keeps a proposal that was paid for until a trial takes it up, in this loop or another."""
+
+    def forget(self, proposal: Proposal) -> None:
+        """Keeps a proposal no longer: another one that counts its cost has taken its place."""
 
     def kept(self) -> Sequence[Proposal]:
         """The proposals that this lab keeps."""

@@ -46,6 +46,8 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
             loss = "" if slot.step is None else f", seed {slot.seed} step {slot.step} loss {number(slot.loss)}"
             share = "" if slot.share is None else f" ({slot.share:.0%})"
             echo(wrapped(f"{slot.title}: for {duration(now - slot.since)}{loss}{share}", f"  exp/{slot.trial}  "))
+        if live.notice:
+            echo(wrapped(live.notice, "  "))
         if live.stopping:
             echo(f"  ends after this: {live.stopping}")
     facts = _facts(lab)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from autogit.errors import ProposerError
+from autogit.errors import CostLimitError, ProposerError, VerdictAwaitedError
 from autogit.history import History
 from autogit.propose.beliefs import Arms
 from autogit.propose.ideas import waiting
 from autogit.propose.lineage import PARAMETRIC, on_main
+from autogit.propose.models.answer import to_mend
 from autogit.propose.notices import Notices, Speaking
 from autogit.propose.novelty import Novelty
 from autogit.propose.operators.bundle import BundleProposer
@@ -23,7 +25,12 @@ from autogit.records import Proposal, Record
 UNIFORM = 0.2
 """Share of the turns that are given by lot, so that everyone is heard."""
 MODELS = 0.3
-"""The most of the latest trials that models and agents may have while others still have something to propose."""
+"""The most of the latest trials that models and agents may have while others still have something to propose, if the
+configuration names no share."""
+LEADING = 0.5
+"""From this share on models lead, and no bundles open before them."""
+CALLS = 5
+"""The latest calls, and the latest trials, by which it is known how long they take."""
 LATEST = 20
 ATTEMPTS = 6
 """Proposals of one proposer that are looked at in one turn, where those before teach nothing new."""
@@ -49,18 +56,35 @@ class Portfolio:
         self._proposers = list(proposers)
         self._novelty = Novelty()
         self._remembered = Remembered()
+        self._left_out: dict[str, ProposerError] = {}
 
     def propose(self, context: Context) -> Proposal | None:
+        """Returns the next proposal; None if nobody has one. Raises ProposerError if nobody has one, and somebody was
+        left out; VerdictAwaitedError if a model has the turn and had better know the latest verdict."""
         context = replace(context, revisions=self._remembered.of(context.revisions))
         self.notices.say(*filter(None, [word(context.history, context.config.limits)]))
         arms, failed = Arms.of(context.history), failed_moves(context.history)
-        for proposer in self._order(context, arms):
+        for proposer in self._makers(context) or self._order(context, arms):
             proposal = self._ask(proposer, context, arms, failed)
             if isinstance(proposer, Speaking):
                 self.notices.say(*proposer.notices.take())
             if proposal is not None:
                 return proposal
+        self._raise_if_left_out(context)
         return None
+
+    def _makers(self, context: Context) -> list[Proposer]:
+        """Who made the proposal that is given back, if one is."""
+        return [p for p in self._proposers if context.stale and p.name == context.stale.proposer]
+
+    def _raise_if_left_out(self, context: Context) -> None:
+        if context.stale or not self._left_out:
+            return
+        words = "; ".join(f"{name} is left out: {error}" for name, error in self._left_out.items())
+        limits = [error for error in self._left_out.values() if isinstance(error, CostLimitError)]
+        if len(limits) == len(self._left_out):
+            raise CostLimitError(str(limits[0]))
+        raise ProposerError(f"nothing is left to propose on this main; {words}" if self._proposers else words)
 
     def _order(self, context: Context, arms: Arms) -> list[Proposer]:
         """Everyone, in the order in which they are asked."""
@@ -69,12 +93,14 @@ class Portfolio:
         drawn = {p.name: float(rng.random()) if by_lot else arms.draw(rng, p.name) for p in everyone}
         order = sorted(everyone, key=lambda p: -drawn[p.name])
         order.sort(key=lambda p: not _has_the_turn(p, context))
+        mending = {p.name for p in everyone if _has_to_mend(p, context)}
+        if mending:
+            return sorted(order, key=lambda p: p.name not in mending)
         if waiting(context.revisions.ideas(), context.history, context.pending):
             # A person asked for something that only a model can do.
             return sorted(order, key=lambda p: not is_model(p.name))
-        if _models_had_enough(context):
-            order.sort(key=lambda p: is_model(p.name))
-        return order
+        lead = _models_turn(context)
+        return order if lead is None else sorted(order, key=lambda p: is_model(p.name) != lead)
 
     def _ask(
         self, proposer: Proposer, context: Context, arms: Arms, failed: Mapping[tuple[str, str], str]
@@ -85,6 +111,8 @@ class Portfolio:
         # The values of parameters are weighed by a model of their own.
         wanted = 1 if model or proposer.name in PARAMETRIC else OFFERS
         for _ in range(1 if model else ATTEMPTS):
+            if model and context.ahead and not context.stale and _worth_waiting(proposer.name, context):
+                raise VerdictAwaitedError(f"{proposer.name} is asked when the verdicts are known")
             proposal = self._next(proposer, context)
             if proposal is None:
                 break
@@ -107,6 +135,7 @@ class Portfolio:
             return proposer.propose(context)
         except ProposerError as error:
             self._proposers.remove(proposer)
+            self._left_out[proposer.name] = error
             self.notices.say(f"{proposer.name} is left out from now on: {error}")
             return None
 
@@ -125,7 +154,8 @@ def _has_the_turn(proposer: Proposer, context: Context) -> bool:
     if (history.since_accepted + len(context.pending)) % 2:
         return False
     if step is Rung.NONE:
-        return proposer.name == BundleProposer.name and _opens(history)
+        leading = (context.config.search.models or 0.0) >= LEADING
+        return proposer.name == BundleProposer.name and not leading and _opens(history)
     return is_model(proposer.name) if step is Rung.RADICAL else proposer.name == step
 
 
@@ -143,10 +173,30 @@ def _on_a_run(context: Context) -> bool:
     return bool(line) and context.history.since_accepted < 3 and bool(several & line[0].trial.parameters.keys())
 
 
-def _models_had_enough(context: Context) -> bool:
+def _has_to_mend(proposer: Proposer, context: Context) -> bool:
+    """Whether a crash goes back to it, which is done at once: it is the nearest that a model comes to a second look."""
+    return is_model(proposer.name) and to_mend(list(context.history), context.pending, proposer.name) is not None
+
+
+def _models_turn(context: Context) -> bool | None:
+    """Whether models go first by their share of the trials; None if what proposals bring decides."""
     names = [r.trial.proposer for r in _latest(context.history)] + [p.proposer for p in context.pending]
-    share = MODELS * (len(names) + 1)
-    return sum(map(is_model, names)) + 1 > max(1.0, share)
+    made, share = sum(map(is_model, names)), context.config.search.models
+    if share is not None:
+        return made < share * (len(names) + 1)
+    return False if made + 1 > max(1.0, MODELS * (len(names) + 1)) else None
+
+
+def _worth_waiting(name: str, context: Context) -> bool:
+    """Whether a call takes so little of the time that it should know the verdicts of what is measured now."""
+    records = list(reversed(list(context.history)))
+    calls = [r.trial.usage.seconds for r in records if r.trial.proposer == name and r.trial.usage][:CALLS]
+    trials = [r.seconds for r in records if r.runs and not r.trial.is_baseline][:CALLS]
+    trials = trials or [run.seconds for r in records for run in r.runs][:1]
+    if not calls or not trials:
+        return context.config.search.wait > 0
+    waiting_time = context.ahead * statistics.median(calls)
+    return waiting_time <= context.config.search.wait * (waiting_time + statistics.median(trials))
 
 
 def _latest(history: History) -> list[Record]:

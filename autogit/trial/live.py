@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from autogit.events import Closed, Ended, Event, Opened, Progress, Ran, Started, Stopping
+from autogit.events import Closed, Ended, Event, Notice, Opened, Progress, Ran, Started, Stopping
 
 FILENAME = "live.json"
 INTERVAL = 1.0
@@ -46,6 +46,8 @@ class Live:
     stopping: str = ""
     """Why it ends after the current trials, where it does."""
     slots: dict[int, Slot] = field(default_factory=dict)
+    notice: str = ""
+    """The latest words to the person since a trial was opened: which try of a model is waited for, and why."""
 
 
 class LiveFile:
@@ -106,6 +108,7 @@ def _after(live: Live, event: Event, now: float) -> Live:
     match event:
         case Opened(trial=trial, slot=slot):
             slots[slot] = Slot(trial.id, trial.title, now)
+            live = replace(live, notice="")
         case Progress(slot=slot, seed=seed, step=step, loss=loss, share=share) if slot in slots:
             slots[slot] = replace(slots[slot], seed=seed, step=step, loss=loss, share=share)
         case Ran(slot=slot) if slot in slots:
@@ -113,6 +116,8 @@ def _after(live: Live, event: Event, now: float) -> Live:
         case Closed(record=record, slot=slot):
             slots.pop(slot, None)
             closed += not record.trial.is_baseline
+        case Notice(text=text):
+            live = replace(live, notice=text)
         case Stopping(reason=reason):
             return replace(live, stopping=reason)
         case _:
