@@ -92,6 +92,8 @@ class Context:
     revisions: Revisions
     check: Callable[[str], str]
     """The canonical diff of a text as it would land on `base`; raises PatchError with what a model needs to mend it."""
+    died: tuple[Proposal, ...] = ()
+    """Proposals of this loop that died in their first step and became no trials; `refused` says of what."""
     remaining: Remaining = Remaining()
     stale: Proposal | None = None
     """A paid proposal for an older `main` that does not fit this one: who made it is asked to make it again."""

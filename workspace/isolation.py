@@ -46,6 +46,18 @@ _LASTING = {
 """System calls that leave something behind, or reach into another process."""
 _SELECTIVE = {"x86_64": (0xC000003E, 41, 302), "aarch64": (0xC00000B7, 198, 261)}
 """The architecture's name in a filter; `socket`, allowed between processes; `prlimit64`, allowed on oneself."""
+_SYSTEM = {
+    *map(Path, ("/bin", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt", "/nix", "/opt")),
+    *map(Path, ("/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var")),
+    *(Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")),
+    *(Path("/dev") / name for name in ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps")),
+    *(Path("/dev") / name for name in ("dri", "kfd", "dxg", *(f"nvidia{number}" for number in range(32)))),
+}
+"""What may have to be opened if `/` or `/dev` cannot be listed."""
+
+
+class IsolationError(Exception):
+    """The text cannot be hidden without hiding what Python itself needs."""
 
 
 class _Ruleset(ctypes.Structure):
@@ -69,11 +81,14 @@ def hide(paths: Iterable[Path], silence: bool = False) -> bool:
     """Makes everything below `paths` unreadable to this process and all that it starts, for good.
 
     With `silence` they can also write to nothing but devices, leave nothing behind, and reach no process outside.
-    False where this system cannot do that, or where a thread runs already: it would go free.
+    Returns False if this system cannot do that, or if a thread runs already: it would go free.
+    Raises IsolationError, before anything is given up, if this interpreter's own packages could not be read afterwards.
     """
     known = _libc().syscall(_CREATE_RULESET, None, 0, _VERSION) if sys.platform == "linux" else 0
-    if known < 1 or len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
+    if known < 1 or _threads() != 1:
         return False
+    allowed = list(_all_but({path.resolve() for path in paths} | {Path("/dev/shm")}, Path("/"), _known()))
+    _check_packages(allowed)
     rights = _Ruleset(_READ_FILE, 0, 0)
     if silence:
         rights.files |= _WRITE_FILE | _MAKE_AND_REMOVE | (_TRUNCATE if known >= _TRUNCATE_SINCE else 0)
@@ -82,7 +97,7 @@ def hide(paths: Iterable[Path], silence: bool = False) -> bool:
     rules = _libc().syscall(_CREATE_RULESET, ctypes.byref(rights), ctypes.c_size_t(size), 0)
     if rules < 0:
         return False
-    for path in _all_but({path.resolve() for path in paths} | {Path("/dev/shm")}, Path("/")):
+    for path in allowed:
         with contextlib.suppress(OSError):
             place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
             device = stat.S_ISCHR(os.fstat(place).st_mode)
@@ -118,20 +133,51 @@ def _children() -> list[int]:
         return []
 
 
-def _all_but(hidden: set[Path], folder: Path) -> Iterator[Path]:
-    """The largest subtrees of `folder` without any of `hidden` in them: Landlock can only allow."""
-    on_the_way = {parent for path in hidden for parent in path.parents}
+def _threads() -> int:
+    """How many threads this process has; 0 if that cannot be seen (no /proc)."""
     try:
-        entries = list(folder.iterdir())
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208
     except OSError:
-        return
-    for entry in entries:
-        if entry.is_symlink() or entry in hidden:
+        return 0
+
+
+def _all_but(hidden: set[Path], folder: Path, known: set[Path]) -> Iterator[Path]:
+    """The largest subtrees of `folder` without any of `hidden` in them: Landlock can only allow.
+
+    A fence around this process may forbid to list `folder` though what lies in it can be opened: then it is known by
+    name. To allow more than that fence does opens nothing: both have to agree.
+    """
+    on_the_way = {parent for path in hidden for parent in path.parents}
+    names = {path.relative_to(folder).parts[0] for path in known if path != folder and path.is_relative_to(folder)}
+    with contextlib.suppress(OSError):
+        names.update(os.listdir(folder))  # noqa: PTH208
+    for entry in sorted(folder / name for name in names):
+        if os.path.islink(entry) or entry in hidden:  # noqa: PTH114 (where it may not look, Path raises)
             continue  # what a link leads to is allowed, or not, at its own place
         if entry in on_the_way:
-            yield from _all_but(hidden, entry)
+            yield from _all_but(hidden, entry, known)
         else:
             yield entry
+
+
+def _known() -> set[Path]:
+    """What this process may have to open, by name: the system's folders, its own packages, programs and libraries."""
+    variables = (os.environ.get(name, "") for name in ("PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR"))
+    named = [*sys.path, sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable, *sys.argv]
+    named += [name for variable in variables for name in variable.split(os.pathsep)]
+    with contextlib.suppress(OSError):
+        named += [line[line.index("/") :] for line in Path("/proc/self/maps").read_text().split("\n") if "/" in line]
+    paths = {Path(os.path.abspath(name)) for name in (*named, ".") if name}  # noqa: PTH100
+    return {place for path in paths for place in (path, path.resolve())} | _SYSTEM
+
+
+def _check_packages(allowed: Iterable[Path]) -> None:
+    allowed = list(allowed)
+    for folder in (Path(name).resolve() for name in sys.path if name):
+        reached = any(folder.is_relative_to(path) or path.is_relative_to(folder) for path in allowed)
+        if os.path.exists(folder) and not reached:  # noqa: PTH110
+            raise IsolationError(f"cannot hide the text that is scored: nothing in {folder}, which Python needs, could "
+                                 "be left readable; list that folder in sandbox.read")  # fmt: skip
 
 
 def _renounce() -> bool:

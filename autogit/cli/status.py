@@ -65,7 +65,7 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
 
 
 def _tell_ideas(lab: Lab) -> None:
-    from autogit.propose.ideas import awaited
+    from autogit.propose.lineage import awaited
 
     ideas = lab.ideas()
     for each in ideas:

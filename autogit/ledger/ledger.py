@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autogit.config.load import ConfigFile
-from autogit.ledger import ideas
+from autogit.ledger import ideas, message
 from autogit.ledger.archive import Archive
+from autogit.ledger.ending import TAGS
+from autogit.ledger.git import commits, notes
 from autogit.ledger.git.locks import lab_lock, lock_owner
 from autogit.ledger.git.refs import unnoticed
 from autogit.ledger.recovery import Recovery
@@ -72,6 +74,20 @@ class GitLedger(Trials):
     def close_processes(self) -> None:
         """Ends the git process that reads objects; the next reading starts another."""
         self._repository.store.close()
+
+    def unsynced(self) -> str:
+        """Returns what to do if this is a clone of a lab whose records stayed behind; empty if it is not."""
+        repository = self._repository
+        if repository.refs.get(notes.RECORDS) is not None:
+            return ""
+        tags = repository.refs.list(TAGS)
+        tip = commits.read(repository.store, self.main()).message
+        remotes = repository.git.run("remote").decode().split()
+        if not remotes or not (tags or "Autogit-Trial" in message.trailers(tip)):
+            return ""
+        what = f"the code of {len(tags)} trials" if tags else "trials on its main branch"
+        remote = "origin" if "origin" in remotes else remotes[0]
+        return f"this clone has {what} and no records of them; fetch those with: autogit sync {remote}"
 
     # ---- folders
 

@@ -123,7 +123,7 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
 
 def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.execute.local import job_count
-    from autogit.setup.scripts import UNKNOWN
+    from autogit.setup.launch import UNKNOWN
     from autogit.trial.jobs import JobMaker
 
     config = lab.config
@@ -231,7 +231,9 @@ def _patterns(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
     from autogit.propose.patterns import available
     from autogit.propose.rewriting import rewrite
 
-    applies = {pattern.name: rewrite(pattern, files) is not None for pattern in available(lab.config)}
+    applies = {
+        pattern.name: rewrite(pattern, files, lab.config.train.command) is not None for pattern in available(lab.config)
+    }
     for pattern in lab.config.pattern:
         if applies.pop(pattern.name):
             yield Finding("pattern", State.GOOD, f"{pattern.name} applies")
