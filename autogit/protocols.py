@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 from autogit.config.model import Config
 from autogit.history import History
 from autogit.records import Curve, Idea, Proposal, Record, Run, RunStatus, Scalar, Trial, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Changes = Mapping[str, bytes | None]
 """What a proposal makes of files: path from the repository's root -> new content, `None` where it is deleted."""
