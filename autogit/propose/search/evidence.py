@@ -13,7 +13,7 @@ from autogit.propose.search.parameters import Found, find, same
 from autogit.protocols import Context
 from autogit.records import Record, Value, Verdict
 
-WINDOW = 100
+WINDOW_TRIALS = 100
 """The latest samples that a model is made of, beside the best ones: its cost does not grow with the lab."""
 
 
@@ -58,10 +58,10 @@ def evidence(context: Context, found: Found) -> list[Sample]:
         level = None if value is None or base not in at else levels[base] + value - at[base]
         if record.trial.is_baseline and level is not None:
             samples.append(Sample(record.id, number, before, before, record.verdict, level))
-        elif parametric(record) and base in at and record.verdict is not Verdict.INVALID:
+        elif parametric(history, record.trial) and base in at and record.verdict is not Verdict.INVALID:
             values = {**before, **{n: v for n, v in record.trial.parameters.items() if n in before}}
             # Curves are read from git one by one, so only those of trials that still matter.
-            pruned = record.verdict is Verdict.PRUNED and number >= len(history) - WINDOW
+            pruned = record.verdict is Verdict.PRUNED and number >= len(history) - WINDOW_TRIALS
             reached = _reached(context, record) if pruned else None
             samples.append(Sample(record.id, number, before, values, record.verdict, level, reached, _reason(record)))
     return samples
@@ -90,7 +90,7 @@ def _levels(history: History) -> tuple[dict[str, float], dict[str, float]]:
             # A person's commit on `main` is no work of parameters, whatever it brought.
             levels.setdefault(trial.commit, levels[tip] if tip is not None else value)
         elif trial.base in levels:
-            gain = value - at[trial.base] if parametric(record) else 0.0
+            gain = value - at[trial.base] if parametric(history, record.trial) else 0.0
             levels[trial.commit] = levels[trial.base] + gain
         else:
             levels[trial.commit] = value

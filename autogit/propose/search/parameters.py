@@ -88,7 +88,7 @@ def fixed(name: str, command: str) -> bool:
 
 
 def edited(found: Found, files: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str] | None:
-    """The files that change when `values` are set, with their new text; None where a value cannot be written."""
+    """The files that change when `values` are set, with their new text; None if a value cannot be written."""
     by_path: dict[str, dict[Place, Value]] = {}
     for name, value in values.items():
         for place in found.parameters[name].places:
