@@ -186,21 +186,25 @@ class History:
             return paired
         return self.metric.lead(value, against)
 
+    def relative_effects(self) -> dict[str, float]:
+        """The same in percent of that incumbent, for those whose incumbent is not 0."""
+        values = {r.trial.commit: abs(value) for r in self._records if r.accepted and (value := self.value(r))}
+        return {
+            trial: 100 * effect / values[base]
+            for trial, effect in self.effects().items()
+            if (base := self[trial].trial.base) in values
+        }
+
     def trends(self) -> list[Trend]:
         """One line for each proposer and operator, the most successful first."""
         groups: dict[tuple[str, str], list[Record]] = {}
         for record in self._records:
             if not record.trial.is_baseline and not record.trial.is_null:
                 groups.setdefault((record.trial.proposer, record.trial.operator), []).append(record)
-        values = {r.trial.commit: abs(value) for r in self._records if r.accepted and (value := self.value(r))}
-        effects = self.effects()
+        effects = self.relative_effects()
         trends = []
         for (proposer, operator), records in groups.items():
-            gains = [
-                100 * effects[r.id] / values[r.trial.base]
-                for r in records
-                if r.id in effects and r.trial.base in values
-            ]
+            gains = [effects[r.id] for r in records if r.id in effects]
             mean = sum(gains) / len(gains) if gains else None
             trends.append(Trend(proposer, operator, len(records), sum(r.accepted for r in records), mean))
         return sorted(trends, key=lambda t: (-t.success_rate, -(t.improvement or 0), t.operator))

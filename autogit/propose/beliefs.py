@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autogit.history import History
-from autogit.propose.lineage import gains
 from autogit.records import Record, Verdict
 
 DISCOUNT = 0.98
@@ -74,7 +73,7 @@ class Arms:
     @classmethod
     def of(cls, history: History, second_hand: frozenset[str] = frozenset()) -> Arms:
         """Counts every trial of `history`, each for less than the one after it."""
-        gained = gains(history)
+        gained = history.relative_effects()
         arms: dict[tuple[str, str], Arm] = {}
         average = Arm()
         weight = 1.0

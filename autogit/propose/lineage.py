@@ -30,21 +30,9 @@ def parametric(history: History, trial: Trial) -> bool:
     return bool(names) and trial.operator == names and trial.usage is None
 
 
-def gains(history: History) -> dict[str, float]:
-    """By trial: how much better than the incumbent of its base, in percent of that; negative where worse."""
-    incumbents = {r.trial.commit: value for r in history if r.accepted and (value := history.value(r)) is not None}
-    sign = 1 if history.metric.direction == "min" else -1
-    result = {}
-    for record in history:
-        value, reference = history.value(record), incumbents.get(record.trial.base)
-        if not record.trial.is_baseline and value is not None and reference:
-            result[record.id] = 100 * sign * (reference - value) / abs(reference)
-    return result
-
-
 def near_misses(history: History, most: int) -> list[Record]:
     """Trials that were rejected though they were about as good as what they had to beat, the best first."""
-    gained = gains(history)
+    gained = history.relative_effects()
     wins = [gained[r.id] for r in history.accepted if gained.get(r.id, 0.0) > 0]
     least = -NEAR * statistics.median(wins) if wins else 0.0
     missed = [r for r in history if r.verdict is Verdict.REJECTED and gained.get(r.id, least) > least]
@@ -53,7 +41,7 @@ def near_misses(history: History, most: int) -> list[Record]:
 
 def strongest_dead(history: History, most: int) -> list[Record]:
     """Dead changes to the code that ran, each idea once: what lost least first, then what was stopped latest."""
-    gained = gains(history)
+    gained = history.relative_effects()
     dead = [
         r for r in history
         if not r.trial.parents and not parametric(history, r.trial)

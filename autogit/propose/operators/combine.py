@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from autogit.history import History
-from autogit.propose.lineage import gains, moved, near_misses, offered, roots, strongest_dead
+from autogit.propose.lineage import moved, near_misses, offered, roots, strongest_dead
 from autogit.propose.proposer import Rung, Traits
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
@@ -48,7 +48,7 @@ class CombineProposer(Traits):
 
 def _pairs(history: History) -> Iterator[tuple[Record, Record]]:
     """Pairs of near misses; after FRUITLESS_TRIALS trials also of what lost more, since one may need the other."""
-    gained = gains(history)
+    gained = history.relative_effects()
     near = combinations(near_misses(history, MAX_NEAR_MISSES), 2)
     yield from sorted(near, key=lambda pair: -sum(gained[r.id] for r in pair))
     if history.since_accepted >= FRUITLESS_TRIALS:
@@ -63,7 +63,7 @@ def _same_kind(a: Record, b: Record) -> bool:
 
 
 def _why(history: History, *records: Record) -> str:
-    gained, near = gains(history), {record.id for record in near_misses(history, MAX_NEAR_MISSES)}
+    gained, near = history.relative_effects(), {record.id for record in near_misses(history, MAX_NEAR_MISSES)}
     if not near.issuperset(record.id for record in records):
         return "Neither won alone; the one may need the other."
     each = " and ".join(f"{r.trial.ref} by {gained[r.id]:+.2f}%" for r in records)
