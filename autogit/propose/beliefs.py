@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,8 +80,10 @@ class Arms:
         for record in reversed(list(_counted(history))):
             if weight > _NEGLIGIBLE:
                 one = _one(record, gained.get(record.id, 0.0), weight)
-                for key in ((record.trial.proposer, ""), (record.trial.proposer, record.trial.operator)):
-                    arms.setdefault(key, Arm()).add(one)
+                arms.setdefault((record.trial.proposer, ""), Arm()).add(one)
+                for part in record.trial.parts:
+                    share = Arm(one.successes, one.failures, one.gain / len(record.trial.parts), one.seconds)
+                    arms.setdefault((record.trial.proposer, part), Arm()).add(share)
                 average.add(one)
             weight *= DISCOUNT * (ACCEPT_DISCOUNT if record.accepted else 1.0)
         return cls(arms, _counts(history), average, second_hand)
@@ -97,6 +99,15 @@ class Arms:
         arm = self.arms.get((proposer, operator), Arm())
         chance = rng.beta(*self._odds(proposer, arm))
         return float(chance) * self._gain(arm) / self._seconds(arm)
+
+    def draw_parts(self, rng: np.random.Generator, proposer: str, parts: Sequence[str]) -> float:
+        """A guess at the rate of a proposal of several parts: the mean of theirs, whoever tried them before."""
+        return sum(self.draw(rng, self._knows(proposer, part), part) for part in parts) / len(parts)
+
+    def _knows(self, proposer: str, part: str) -> str:
+        """Who has tried this part most often; `proposer` if nobody has tried it more often."""
+        tried = {who: count for (who, what), (count, _) in self.counts.items() if what == part}
+        return max(tried, key=lambda who: (tried[who], who == proposer), default=proposer)
 
     def _odds(self, proposer: str, arm: Arm) -> tuple[float, float]:
         """Returns successes and failures, the imagined ones included."""
@@ -138,7 +149,7 @@ def _one(record: Record, gain: float, weight: float) -> Arm:
 def _counts(history: History) -> dict[tuple[str, str], tuple[int, int]]:
     counts: dict[tuple[str, str], tuple[int, int]] = {}
     for record in _counted(history):
-        for key in ((record.trial.proposer, ""), (record.trial.proposer, record.trial.operator)):
+        for key in ((record.trial.proposer, part) for part in ("", *record.trial.parts)):
             attempts, accepted = counts.get(key, (0, 0))
             counts[key] = attempts + 1, accepted + record.accepted
     return counts

@@ -104,7 +104,7 @@ class Portfolio:
                 break
             # What waits is not proposed again: so the next one is another.
             context = replace(context, pending=(*context.pending, proposal))
-        return max(offers, key=lambda p: arms.draw(context.rng, p.proposer, p.operator), default=None)
+        return max(offers, key=lambda p: arms.draw_parts(context.rng, p.proposer, p.parts), default=None)
 
     def _next(self, proposer: Proposer, context: Context) -> Proposal | None:
         try:

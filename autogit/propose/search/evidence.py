@@ -104,7 +104,7 @@ def _values_by_base(context: Context, found: Found) -> dict[str, Mapping[str, Va
     result: dict[str, Mapping[str, Value | None]] = {}
     result[context.base] = {name: parameter.value for name, parameter in found.parameters.items()}
     space = Space({name: parameter.domain for name, parameter in found.parameters.items()})
-    for base, files in _older(context):
+    for base, files in older(context):
         result[base] = {**next(reversed(result.values())), **_present(space, files, context)}
     return result
 
@@ -114,7 +114,7 @@ def _present(space: Space, files: Mapping[str, str], context: Context) -> dict[s
     return {name: parameter.value for name, parameter in found.parameters.items()}
 
 
-def _older(context: Context) -> Iterator[tuple[str, Mapping[str, str]]]:
+def older(context: Context) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The tips of `main` before this one with their files, as far as accepted trials lead back."""
     made = {r.trial.commit: r for r in context.history if r.accepted and not r.trial.is_baseline}
     base, files = context.base, dict(context.files)
