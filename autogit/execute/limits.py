@@ -74,6 +74,8 @@ class Gauge:
         """Bytes: the most memory that was seen."""
         self.shortage = ""
         """Why it is the machine that has no disk left, and not the run that took more than it may; "" if it has."""
+        self.cpu: float | None = None
+        """Seconds of processor time that the tree has used, as far as was seen; None if that is not told."""
 
     def look(self, now: float) -> str:
         """Returns which limit is broken, in one line; "" if none is or it is not yet time to look. `now`: monotonic."""
@@ -93,6 +95,9 @@ class Gauge:
         if len(tree) > self._limits.processes:
             return f"too many processes: {len(tree)}, sandbox.processes allows {self._limits.processes}"
         hidden = self._unlinked.memory + self._in_shared
+        told = [process.cpu for process in tree if process.cpu is not None]
+        if told:
+            self.cpu = max(self.cpu or 0.0, sum(told))
         used = sum(process.resident for process in tree)
         # Resident sizes count shared pages again and again: a closer, slower look only if that could matter.
         if hidden or (used > self.peak and len(tree) > 1):

@@ -126,3 +126,6 @@ def _once(tier: Tier, keepers: Keepers) -> Probe:
 class _Deaf:
     def line(self, text: str, seconds: float) -> Halt | None:
         return None
+
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        return None

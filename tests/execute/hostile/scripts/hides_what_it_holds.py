@@ -1,4 +1,4 @@
-"""Holds 120 MB on the disk, or 320 in memory, where no walk over folders finds it: in unlinked files, memfds or /dev/shm."""
+"""Holds 120 MB on disk, or 320 in memory, that no walk over folders finds: unlinked files, memfds, or /dev/shm."""
 
 import os
 import sys
