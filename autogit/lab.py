@@ -9,7 +9,7 @@ print(lab.best())
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from autogit.report.export import Done
     from autogit.report.facts import Facts
     from autogit.trial.ablate import Ablation
+    from autogit.trial.first_run import FirstRun
     from autogit.trial.reproduce import Reproduction, Verification
     from autogit.wiring import Wiring
 
@@ -64,7 +65,7 @@ class Lab:
     @cached_property
     def history(self) -> History:
         """Every closed trial, oldest first, with what follows from them."""
-        return History(self.config.metric, self.ledger.records())
+        return History(self.config.metric, self.ledger.records(), self.ledger.line)
 
     def trials(self) -> list[Record]:
         """Every closed trial, oldest first."""
@@ -142,7 +143,7 @@ class Lab:
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
-        from autogit.propose.ideas import waiting
+        from autogit.propose.lineage import waiting
         from autogit.propose.models.prompt import brief, model_prompt
         from autogit.propose.search.hyperparameters import parameter_importance
 
@@ -152,7 +153,7 @@ class Lab:
 
     def ideas(self) -> tuple[Idea, ...]:
         """The queued ideas that nobody has followed yet, oldest first."""
-        from autogit.propose.ideas import waiting
+        from autogit.propose.lineage import waiting
 
         return waiting(self.ledger.ideas(), self.history)
 
@@ -269,6 +270,14 @@ class Lab:
                     when = datetime.now(UTC).isoformat(timespec="seconds")
                     self.history.add(self.ledger.note_check(record.id, found.check(when)))
                     yield found
+
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the unchanged training command for a few seconds, in the place where trials run, with seed after seed.
+
+        Nothing is recorded. Raises LabBusyError if a loop runs, ConfigError or WorkspaceError if it cannot be started.
+        """
+        with self._working():
+            yield from self._wiring().first_runs()
 
     def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
