@@ -58,6 +58,10 @@ class Forks:
         self._budget = budget
 
     @property
+    def tier(self) -> str:
+        return "none"
+
+    @property
     def environment(self) -> Mapping[str, Scalar]:
         return {"device": "cpu", "threads": 1}
 
@@ -223,7 +227,7 @@ def autogit(rule: str, budget: float, repetition: int) -> tuple[Files, float]:
 def ledger_history(config: Config, ledger: GitLedger):
     from autogit.history import History
 
-    return History(config.metric, ledger.records())
+    return History(config.metric, ledger.records(), ledger.line)
 
 
 METHODS: dict[str, Callable[[float, int], tuple[Files, float]]] = {

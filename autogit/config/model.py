@@ -238,6 +238,15 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Observe:
+    """Who listens while a loop runs."""
+
+    exporters: tuple[str, ...] = ()
+    """Names of exporters (`tsv`, `jsonl`, `csv`, `mlflow`, `tensorboard`, `wandb`, or installed ones) that get each
+    trial as it is closed. One that fails is left out, and the loop goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration, and where it was found."""
 
@@ -245,8 +254,8 @@ class Config:
     workspace: str = "."
     """The repository under research, relative to this file. "." is the repository that the file lies in; a named folder
     that is no repository yet becomes one."""
-    main: str = "main"
-    """The branch that receives accepted changes."""
+    main: str | None = None
+    """The branch that receives accepted changes. Default: the one that is checked out when the first trial is made."""
     metric: Metric = Metric()
     metrics: Mapping[str, Secondary] = field(default_factory=dict)
     """Other metrics with their weights and guards, by name."""
@@ -265,3 +274,4 @@ class Config:
     agent: Agent = Agent()
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
+    observe: Observe = Observe()
