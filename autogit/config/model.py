@@ -252,6 +252,15 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Observe:
+    """Who listens while a loop runs."""
+
+    exporters: tuple[str, ...] = ()
+    """Names of exporters (`tsv`, `jsonl`, `csv`, `mlflow`, `tensorboard`, `wandb`, or installed ones) that get each
+    trial as it is closed. One that fails is left out, and the loop goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration, and where it was found."""
 
@@ -280,3 +289,4 @@ class Config:
     search: Search = Search()
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
+    observe: Observe = Observe()
