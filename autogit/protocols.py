@@ -151,6 +151,12 @@ class Monitor(Protocol):
     def line(self, text: str, seconds: float) -> Halt | None:
         """One line of output (no newline; undecodable bytes replaced), `seconds` after the start."""
 
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        """Comes about once a second, whether or not the run prints, `seconds` after the start.
+
+        `cpu`: seconds of processor time that its whole process tree has used; None if the executor cannot tell.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -239,9 +245,17 @@ class Judgement:
 class Reading(Monitor, Protocol):
     """A monitor that also tells what it has read so far, for the display."""
 
-    step: int | None
-    loss: float | None
-    """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+    @property
+    def step(self) -> int | None:
+        """The last step that was reported."""
+
+    @property
+    def loss(self) -> float | None:
+        """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The finite numbers that were read so far, by the names of the configuration."""
 
 
 class Pruner(Protocol):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 
-from autogit.propose.hunks import applied
+from autogit.diff import applied
 from autogit.protocols import Context
 from autogit.records import Proposal, Verdict
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from propose.fabricated import Bench, config
 
 from autogit.config.space import Choice, Range
-from autogit.propose.search.discovery import widened
 from autogit.propose.search.hyperparameters import HyperparameterProposer
+from autogit.propose.search.parameters import widened
 from autogit.propose.search.setting import Search
 
 TRAIN = """\

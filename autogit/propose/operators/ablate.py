@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from autogit.diff import unified
-from autogit.propose.hunks import applied
-from autogit.propose.lineage import on_main
-from autogit.propose.moves import moved
+from autogit.diff import applied, unified
+from autogit.propose.lineage import moved, on_main
 from autogit.propose.operators.bundle import parts
 from autogit.propose.patterns import available
 from autogit.propose.rewriting import rewrite

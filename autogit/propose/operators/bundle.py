@@ -7,10 +7,9 @@ from dataclasses import replace
 from itertools import islice
 
 from autogit.config.patterns import Pattern
-from autogit.diff import unified
+from autogit.diff import applied, unified
 from autogit.errors import PatchError
-from autogit.propose.hunks import applied
-from autogit.propose.moves import parameters_set
+from autogit.propose.lineage import parameters_set
 from autogit.propose.patterns import PatternProposer, available, by_lot
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.domains import draw

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from autogit.diff import unified
-from autogit.propose.search.discovery import widened
 from autogit.propose.search.domains import distance
 from autogit.propose.search.evidence import Sample, evidence
 from autogit.propose.search.failures import Region, failed_regions
-from autogit.propose.search.parameters import Found, edited, find, fitting, same
+from autogit.propose.search.parameters import Found, edited, find, fitting, same, widened
 from autogit.protocols import Context
 from autogit.records import Proposal, Value
 
