@@ -258,7 +258,7 @@ REPOSITORIES = {
         {
             "train.py": "import lightning as L\nfrom net import Net\nL.seed_everything(1)\ntrainer = L.Trainer()\n"
             "trainer.fit(Net())\n",
-            "net.py": "class Net:\n    def __init__(self, lr=1e-3):\n        pass\n    def validation_step(self, b, i):\n"
+            "net.py": "class Net:\n    def __init__(self, lr=1e-3): pass\n    def validation_step(self, b, i):\n"
             "        self.log('val/acc', 0.5, prog_bar=True)\n",
         },
         "{python} train.py", "val_acc", "max", constants=frozenset({"lr"}),

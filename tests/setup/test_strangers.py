@@ -70,7 +70,7 @@ def test_a_submodule_that_no_code_names_is_left_out_and_a_named_one_is_data(tmp_
         "for step in itertools.count():\n    optimizer.step()\n",
         "while True:\n    optimizer.step()\n",
         "for i in count(1):\n    reward = train()\n    if running_reward > threshold:\n        break\n",
-        "max_iters = None\nwhile True:\n    train()\n    if max_iters is not None and step >= max_iters:\n        break\n",
+        "max_iters = None\nwhile True:\n    train()\n    if max_iters and step >= max_iters:\n        break\n",
         "max_steps = float('inf')\nwhile step < max_steps:\n    optimizer.step()\n",
         "class T:\n    def run(self):\n        while 1:\n            self.opt.step()\nT().run()\n",
         "for epoch in tqdm(itertools.count()):\n    train()\n",
@@ -90,7 +90,7 @@ def test_a_script_that_never_ends_is_told(tmp_path: Path, ending: str) -> None:
         "def batches():\n    while True:\n        yield train()\nfor step in range(3):\n    optimizer.step()\n",
         "for episode in range(3):\n    while True:\n        env.step(1)\n        if done:\n            break\n",
         "while True:\n    optimizer.step()\n    if time.time() - start > budget:\n        break\n",
-        "def run():\n    while True:\n        train()\n        step += 1\n        if step == 10:\n            return\nrun()\n",
+        "def run():\n    while True:\n        train()\n        if step == 10:\n            return\nrun()\n",
         "while step < 100:\n    optimizer.step()\n",
     ],
 )
