@@ -55,6 +55,7 @@ class Loop:
         self._baseline_lock = threading.Lock()
         self._proof_lock = threading.Lock()
         self._interrupts = 0
+        self._failed = False
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
@@ -87,7 +88,7 @@ class Loop:
         self._queue.end()
         accepted = tuple(r for c in self._closed if (r := session.history[c.id]).accepted)
         seconds = time.monotonic() - self._since
-        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupts > 0)
+        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupts > 0, self._failed)
         session.observer(ended)
         if failure is not None:
             raise failure
@@ -236,7 +237,10 @@ class Loop:
                 self.step(slot)
                 self.measure_main(slot)
                 self._prove(slot)
-        except (Interrupted, NothingToPropose) as end:
+        except Interrupted as end:
+            self.stop(str(end))
+        except NothingToPropose as end:
+            self._failed |= end.failed
             self.stop(str(end))
 
     def _wait(self, workers: list[Future[None]]) -> None:
