@@ -238,13 +238,20 @@ class Reading(Monitor, Protocol):
     """A monitor that also tells what it has read so far, for the display."""
 
     step: int | None
-    loss: float | None
-    """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+
+    @property
+    def loss(self) -> float | None:
+        """The latest value of what the learning curve is made of."""
+
+    def followed(self, name: str) -> float | None:
+        """Returns what the series `name` says at `step`, for pruning; None if it says nothing there."""
 
 
 class Pruner(Protocol):
     """Is asked at each reported step whether the run may go on."""
 
+    metric: str
+    """The series that it compares."""
     halt: Halt | None
     """Its first decision to stop the run, also if the run was spared to see what pruning costs."""
 
