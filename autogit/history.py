@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from autogit.config.model import Metric
@@ -40,12 +40,21 @@ class Pruning:
 class History:
     """Records of one lab, oldest first. Grows by `add`; reading it never costs a git process."""
 
-    def __init__(self, metric: Metric, records: Iterable[Record] = (), terms: str = "", data: str = "") -> None:
-        """`terms` and `data`: what runs have to share for their numbers to compare (`Config.terms`, the data's hash).
+    def __init__(
+        self,
+        metric: Metric,
+        records: Iterable[Record] = (),
+        line: Callable[[], Iterable[str]] | None = None,
+        terms: str = "",
+        data: str = "",
+    ) -> None:
+        """`line` gives the commits that `main` went through, from its tip back.
 
-        Empty, or absent in a record, they compare with all.
+        `terms` and `data`: what runs have to share for their numbers to compare (`Config.terms`, the hash of the data).
+        What is empty, or absent in a record, compares with all.
         """
         self.metric = metric
+        self._line = line
         self._terms = terms
         self._data = data
         self._records: list[Record] = []
@@ -73,7 +82,7 @@ class History:
 
     def snapshot(self) -> History:
         """As it is now: later additions do not change it."""
-        copy = History(self.metric, (), self._terms, self._data)
+        copy = History(self.metric, (), self._line, self._terms, self._data)
         copy._records, copy._position = self._records.copy(), self._position.copy()
         copy._accepted_at, copy._first_baseline = self._accepted_at.copy(), self._first_baseline
         return copy
@@ -99,7 +108,7 @@ class History:
         if not any(record.trial.is_null for record in self._records):
             return self
         records = (record for record in self._records if not record.trial.is_null)
-        return History(self.metric, records, self._terms, self._data)
+        return History(self.metric, records, self._line, self._terms, self._data)
 
     def comparable(self, record: Record) -> bool:
         """Whether a record's numbers compare with those of today: the same command, metric, budget, evaluator, data."""
@@ -155,23 +164,29 @@ class History:
         return count
 
     def improvement(self, record: Record) -> float | None:
-        """How much better than the first baseline, in percent of it; negative where worse.
+        """How much better than the first baseline, in percent of it; negative if worse. See `gained`."""
+        gained, reference = self.gained(record), self.value(self.baseline) if self.baseline else None
+        return None if gained is None or not reference else 100 * gained / abs(reference)
+
+    def gained(self, record: Record) -> float | None:
+        """How much better than the first baseline, in the metric's unit; negative if worse.
 
         The effects of the trial and of what it builds on, each measured on the seeds that it shares with what it had to
         beat: the means themselves are over different seeds, and differ by luck, too.
         """
         value = self.value(record)
         reference = self.value(self.baseline) if self.baseline else None
-        if value is None or not reference or not self.comparable(record):
+        if value is None or reference is None or not self.comparable(record):
             return None
+        sign = -1 if self.metric.direction == "min" else 1
         gained, at = 0.0, record
         while not at.trial.is_baseline:
             effect, base = self.effect(at), self.at(at.trial.base)
             if effect is None or base is None:
-                return self.gain(value, reference)
+                return sign * (value - reference)
             gained, at = gained + effect, base
         start = self.value(at)
-        return None if start is None else self.gain(start, reference) + 100 * gained / abs(reference)
+        return None if start is None else sign * (start - reference) + gained
 
     def top(self, count: int = 5) -> list[Record]:
         """The best trials by their improvement, best first; equal ones in order of their numbers."""
@@ -179,9 +194,12 @@ class History:
         return [r for _, r in sorted(scored, key=lambda pair: -pair[0])[:count]]
 
     def best(self) -> Record | None:
-        """The latest accepted trial: the best that is not luck. None before the baseline."""
-        accepted = [r for r in self._records if r.accepted]
-        return next((r for r in reversed(accepted) if self.comparable(r)), accepted[-1] if accepted else None)
+        """The accepted trial that `main` is at, or was at before a person's own commits. None before the baseline."""
+        if self._line is None:
+            return next((r for r in reversed(self._records) if r.accepted), None)
+        if not self._accepted_at:
+            return None
+        return next((record for commit in self._line() if (record := self.at(commit)) is not None), None)
 
     def usual_seconds(self) -> float | None:
         """What one run takes, by the incumbent's runs."""

@@ -9,7 +9,7 @@ print(lab.best())
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from autogit.evaluate.noise import Noise
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
+    from autogit.report.facts import Facts
     from autogit.trial.ablate import Ablation
+    from autogit.trial.first_run import FirstRun
     from autogit.trial.reproduce import Reproduction, Verification
     from autogit.wiring import Wiring
 
@@ -61,7 +63,7 @@ class Lab:
     @cached_property
     def history(self) -> History:
         """Every closed trial, oldest first, with what follows from them."""
-        return History(self.config.metric, self.ledger.records(), self.config.terms)
+        return History(self.config.metric, self.ledger.records(), self.ledger.line, self.config.terms)
 
     def trials(self) -> list[Record]:
         """Every closed trial, oldest first."""
@@ -139,7 +141,7 @@ class Lab:
 
     def briefing(self, tokens: int = 60_000) -> str:
         """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
-        from autogit.propose.ideas import waiting
+        from autogit.propose.lineage import waiting
         from autogit.propose.models.prompt import brief, model_prompt
         from autogit.propose.search.hyperparameters import parameter_importance
 
@@ -149,7 +151,7 @@ class Lab:
 
     def ideas(self) -> tuple[Idea, ...]:
         """The queued ideas that nobody has followed yet, oldest first."""
-        from autogit.propose.ideas import waiting
+        from autogit.propose.lineage import waiting
 
         return waiting(self.ledger.ideas(), self.history)
 
@@ -267,6 +269,14 @@ class Lab:
                     self.history.add(self.ledger.note_check(record.id, found.check(when)))
                     yield found
 
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the unchanged training command for a few seconds, in the place where trials run, with seed after seed.
+
+        Nothing is recorded. Raises LabBusyError if a loop runs, ConfigError or WorkspaceError if it cannot be started.
+        """
+        with self._working():
+            yield from self._wiring().first_runs()
+
     def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
         return self._wiring().loop(self.config, silent, 1, seed).preview(count)
@@ -285,40 +295,56 @@ class Lab:
             self._forget()
             return found
 
-    def report(self, file: Path | None = None) -> Path:
-        """Writes the lab's report, one HTML page, to `file` or to the lab's private folder; where it is.
+    def report(self, file: Path | None = None, form: str = "html") -> Path:
+        """Writes the lab's report to `file` or to the lab's private folder; where it is.
 
-        Raises WorkspaceError where it cannot be written.
+        `form` is "html" (one page that needs nothing else), "svg", "png", "markdown" or "notebook". Raises
+        WorkspaceError if it cannot be written.
         """
-        from autogit.history import spending
-        from autogit.report.page import Facts, page
-        from autogit.trial.audit import describe
+        from autogit.report.forms import FORMS
 
-        measured = self.noise()
-        total, spent = self.total_gain(), spending(self.trials())
-        notes = []
-        if spent is not None:
-            notes.append(f"Models and agents made {spent.proposals} proposals, for {spent.usage.cost:.4g} in all.")
-        protected = bool(self.config.evaluate.command)
-        measured_by = "measured by the protected evaluator" if protected else "what the training script says of itself"
-        best = self.best()
-        if best is not None and (words := describe(best, self.history)):
-            notes.append(f"The audit of {best.trial.ref}: {words}.")
-        facts = Facts(
-            lab=self.ledger.root.name,
-            made=datetime.now(UTC).isoformat(sep=" ", timespec="minutes"),
-            gain="" if total is None else f"In all {total}.",
-            noise=None if measured is None else measured.sd,
-            measured_by=measured_by,
-            diffs={record.id: self.diff(record.id) for record in self.history.accepted},
-            notes=notes,
-        )
-        path = file or self.ledger.private / "report.html"
+        made = FORMS[form].make(self.facts())
+        path = file or self.ledger.private / f"report{FORMS[form].suffix}"
         try:
-            path.write_text(page(self.history, facts), encoding="utf-8")
+            path.write_bytes(made if isinstance(made, bytes) else made.encode())
         except OSError as error:
             raise WorkspaceError(f"cannot write the report to {path}: {error.strerror}; name another FILE") from None
         return path
+
+    def facts(self) -> Facts:
+        """Everything that a report is made of."""
+        from autogit.history import spending
+        from autogit.report.facts import Audited, Facts
+        from autogit.trial.audit import audit, describe
+
+        measured, spent, best, baseline = self.noise(), spending(self.trials()), self.best(), self.history.baseline
+        audited = None if best is None else audit(best)
+        first = None if baseline is None else audit(baseline)
+        before = None if first is None else first.value
+        checks = dict(zip(("unchanged code against itself", "null trials"), self.fooled(), strict=True))
+        return Facts(
+            lab=self.ledger.root.name,
+            folder=str(self.ledger.root),
+            made=datetime.now(UTC).isoformat(sep=" ", timespec="minutes"),
+            config=self.config,
+            history=self.history,
+            gain=self.total_gain(),
+            noise=None if measured is None else measured.sd,
+            audited=Audited(before, audited.value) if audited and audited.value is not None else None,
+            audit=describe(best, self.history) if best is not None else "",
+            importance=self.importance(),
+            diffs={record.id: self.diff(record.id) for record in self.history.accepted},
+            curves={record.id: self.curves(record.id) for record in self.history if record.runs},
+            luck=[f"{name}: {found}" for name, found in checks.items() if found.trials],
+            spent="" if spent is None else f"Models and agents made {spent.proposals} proposals",
+            cost=None if spent is None else spent.usage.cost,
+        )
+
+    def _repr_html_(self) -> str:
+        """How a lab looks in a notebook: its headline and its progress."""
+        from autogit.report.page import card
+
+        return card(self.facts())
 
     def add_idea(self, text: str) -> Idea:
         """Queues a direction for the next proposal of a model or an agent."""

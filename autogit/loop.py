@@ -23,6 +23,7 @@ from autogit.trial.audit import Auditor
 from autogit.trial.judge import Judge
 from autogit.trial.queue import Candidate, NothingToPropose, OpenTrial, TrialQueue
 from autogit.trial.session import Session
+from autogit.trial.smoke import MAX_DEATHS_IN_A_ROW, death
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
@@ -54,6 +55,7 @@ class Loop:
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
+        self._deaths = 0
         self._in_work: dict[int, OpenTrial] = {}
         self._stop_reason = ""
         self._since = time.monotonic()
@@ -94,6 +96,8 @@ class Loop:
         self._begin(trial, slot, given)
         while isinstance(decision := self._judge.decide(trial, slot), More):
             self._judge.train_and_evaluate(trial, decision, slot)
+        if self._takes_back(trial, slot):
+            return self.step(slot)
         return self._record(trial, decision, slot)
 
     def measure_main(self, slot: int = 0) -> None:
@@ -131,6 +135,23 @@ class Loop:
             self._queue.prepare()
         self._session.observer(Opened(opened.trial, slot))
 
+    def _takes_back(self, opened: OpenTrial, slot: int) -> bool:
+        """Gives back the number of a change of our own that died in its first step; returns whether it did."""
+        trial, session, reason = opened.trial, self._session, death(opened.trial, opened.runs)
+        with session.lock:
+            self._deaths = self._deaths + 1 if reason else 0
+            if not reason or self._deaths > MAX_DEATHS_IN_A_ROW:
+                return False
+            session.ledger.discard(trial)
+            self._in_work.pop(slot, None)
+            self._queue.died(trial, reason)
+        text = f"{trial.title} ({trial.operator}) dies in its first step, so it is no trial: {reason}"
+        session.observer(Notice(text))
+        self._suspect_environment(None, slot)
+        if self._stop_reason:
+            raise Interrupted(self._stop_reason)
+        return True
+
     def _record(self, opened: OpenTrial, judgement: Judgement, slot: int) -> Record:
         trial, session, log = opened.trial, self._session, "\n".join(opened.logs)
         if trial.is_baseline and judgement.verdict is not Verdict.ACCEPTED:
@@ -166,11 +187,12 @@ class Loop:
         self._suspect_environment(record, slot)
         return record
 
-    def _suspect_environment(self, record: Record, slot: int) -> None:
-        """After crashes in a row, finds out whether it is the proposals or the machine."""
+    def _suspect_environment(self, record: Record | None, slot: int) -> None:
+        """After crashes in a row, tells bad proposals from a broken machine. No record: the trial was taken back."""
         session = self._session
         with session.lock:
-            self._crashed = [*self._crashed, record.id] if record.verdict is Verdict.CRASHED else []
+            crashed = record is None or record.verdict is Verdict.CRASHED
+            self._crashed = [*self._crashed, record.id if record else ""] if crashed else []
             incumbent = session.incumbent()
             if len(self._crashed) < CRASHES_IN_A_ROW or incumbent is None:
                 return
@@ -180,12 +202,14 @@ class Loop:
         measured = self._judge.run(incumbent.trial, incumbent.runs[0].seed, slot)
         if measured.run.status.counts:
             return
+        suspects = [trial for trial in suspects if trial]
         with session.lock:
             session.ledger.reopen(suspects)
         names = ", ".join(f"exp/{trial}" for trial in suspects)
+        again = f"{names} are open again and run when the next loop starts. " if suspects else ""
         raise BrokenEnvironmentError(
             f"the environment is broken: {ref}, the incumbent, fails too now ({measured.run.reason}). "
-            f"{names} are open again and run when the next loop starts. Look with: autogit doctor",
+            f"{again}Look with: autogit doctor",
             measured.log,
         )
 

@@ -92,6 +92,8 @@ class Context:
     revisions: Revisions
     check: Callable[[str], str]
     """The canonical diff of a text as it would land on `base`; raises PatchError with what a model needs to mend it."""
+    died: tuple[Proposal, ...] = ()
+    """Proposals of this loop that died in their first step and became no trials; `refused` says of what."""
     remaining: Remaining = Remaining()
     stale: Proposal | None = None
     """A paid proposal for an older `main` that does not fit this one: who made it is asked to make it again."""
@@ -148,6 +150,12 @@ class Monitor(Protocol):
 
     def line(self, text: str, seconds: float) -> Halt | None:
         """One line of output (no newline; undecodable bytes replaced), `seconds` after the start."""
+
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        """Comes about once a second, whether or not the run prints, `seconds` after the start.
+
+        `cpu`: seconds of processor time that its whole process tree has used; None if the executor cannot tell.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +245,17 @@ class Judgement:
 class Reading(Monitor, Protocol):
     """A monitor that also tells what it has read so far, for the display."""
 
-    step: int | None
+    @property
+    def step(self) -> int | None:
+        """The last step that was reported."""
 
     @property
     def loss(self) -> float | None:
         """The latest value of what the learning curve is made of."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The finite numbers that were read so far, by the names of the configuration."""
 
     def followed(self, name: str) -> float | None:
         """Returns what the series `name` says at `step`, for pruning; None if it says nothing there."""

@@ -6,8 +6,10 @@ cluster replaces a service and needs no second composition root.
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,7 +20,7 @@ from autogit.config.model import Agent, Config
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
 from autogit.evaluate.pruning import PrunerMaker
-from autogit.events import Event, Observer
+from autogit.events import Event, Observer, silent
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
 from autogit.ledger import GitLedger
@@ -27,6 +29,8 @@ from autogit.patch import Policy, land, without_effect
 from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
 from autogit.trial.audit import Auditor
+from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
+from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
 from autogit.trial.jobs import JobMaker
 from autogit.trial.judge import Certify, Judge
 from autogit.trial.live import LiveFile
@@ -142,6 +146,22 @@ class Wiring:
         metric = self.file.config.metric.name
         measured = noise(self.history.compared(), lambda metrics: metrics.get(metric))
         return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
+
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the training command of `main` for a few seconds, with seed after seed; nothing of it stays."""
+        config = self.file.config
+        if "{seconds}" in config.train.command and config.budget.seconds is None:
+            # The command line of a loop gives them.
+            config = replace(config, budget=replace(config.budget, seconds=PATIENCE_SECONDS))
+        glance = Glance(StandardEvaluator(config, self.history), config.metric.name, bool(config.evaluate.command))
+        executor, jobs = LocalExecutor(config), self._jobs(config)
+        cancel = threading.Event()
+        measurement = Measurement(config, self.ledger, executor, glance, jobs, silent, cancel, FIRST_RUN_FOLDER)
+        try:
+            for seed in itertools.count(config.train.seed):
+                yield first_run(measurement, glance, self.ledger.main(), seed)
+        finally:
+            shutil.rmtree(self.ledger.private / FIRST_RUN_FOLDER, ignore_errors=True)
 
     def context(self) -> Context:
         """Returns what a proposer may know now."""

@@ -150,9 +150,9 @@ def gitpython(folder: Path) -> None:
     body = store.read(root.stdout.strip(), "tree")
     rounds = range(100)
     theirs = timed(lambda: [tree_to_stream(tree_entries_from_data(body), lambda line: None) for _ in rounds])
-    ours = timed(lambda: [format_tree(parse_tree(body)) for _ in rounds])
+    ours = timed(lambda: [format_tree(parse_tree(body, 20)) for _ in rounds])
     print(f"{len(listed)} notes read through GitPython: {1e3 * single:.0f} ms, at once here: {1e3 * together:.0f} ms")
-    entries = len(parse_tree(body))
+    entries = len(parse_tree(body, 20))
     print(f"a tree of {entries} entries read and written by GitPython: {10 * theirs:.2f} ms, here: {10 * ours:.2f} ms")
     store.close()
 

@@ -223,7 +223,7 @@ def autogit(rule: str, budget: float, repetition: int) -> tuple[Files, float]:
 def ledger_history(config: Config, ledger: GitLedger):
     from autogit.history import History
 
-    return History(config.metric, ledger.records())
+    return History(config.metric, ledger.records(), ledger.line)
 
 
 METHODS: dict[str, Callable[[float, int], tuple[Files, float]]] = {

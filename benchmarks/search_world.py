@@ -20,9 +20,8 @@ from threading import Event
 import search_points as points
 from search_runs import POINTS, Table
 
-from autogit.diff import unified
+from autogit.diff import applied, unified
 from autogit.errors import Interrupted, PatchError
-from autogit.propose.hunks import applied
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.parameters import edited, find
 from autogit.protocols import Changes, Ending, Execution, Job, Landed, Monitor

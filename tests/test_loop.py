@@ -136,7 +136,7 @@ def test_a_metric_that_never_appears_is_named_with_what_was_found(tmp_path: Path
 def test_a_broken_environment_is_told_from_bad_proposals(tmp_path: Path) -> None:
     data = tmp_path / "data.txt"
     data.write_text("here")
-    train = TRAIN.replace("import sys\n", f"import sys\n\nopen({str(data)!r})\n")
+    train = TRAIN.replace('print(f"val_loss', f'open({str(data)!r})\nprint(f"val_loss')
     folder = make_toy(tmp_path / "lab", train=train)
     closed: list[str] = []
 
@@ -155,6 +155,61 @@ def test_a_broken_environment_is_told_from_bad_proposals(tmp_path: Path) -> None
     Lab.open(folder).loop(trials=3)
     assert [r.id for r in Lab.open(folder).trials()] == ["0", "1", "2", "3"]
     assert all(r.verdict is not Verdict.CRASHED for r in Lab.open(folder).trials())
+
+
+def test_a_broken_environment_that_nothing_trains_in_leaves_no_trial(tmp_path: Path) -> None:
+    data = tmp_path / "data.txt"
+    data.write_text("here")
+    folder = make_toy(tmp_path / "lab", train=TRAIN.replace("import sys\n", f"import sys\n\nopen({str(data)!r})\n"))
+
+    def unplug(event: Event) -> None:
+        if isinstance(event, Closed):
+            data.unlink(missing_ok=True)
+
+    with pytest.raises(BrokenEnvironmentError, match="data"):
+        Lab.open(folder).loop(trials=8, observer=unplug)
+    assert (branches(folder), tags(folder, "exp/*")) == (["main"], ["exp/0"])
+
+
+def test_a_change_of_our_own_that_dies_in_its_first_step_uses_no_number(tmp_path: Path) -> None:
+    train = TRAIN.replace("seed = int", "assert width != 16, 'sixteen'\nseed = int")
+    pattern = """
+[[pattern]]
+name = "typo"
+title = "A typo"
+source = "nobody"
+edits = [{ find = "noise = $X", replace = "noise = $X.nosie()" }]
+"""
+    folder = make_toy(tmp_path / "lab", train=train, more=pattern)
+    told: list[str] = []
+    lab = Lab.open(folder)
+    lab.loop(trials=12, observer=lambda e: told.append(e.text) if isinstance(e, Notice) else None)
+    records = Lab.open(folder).trials()
+    assert [r.trial.number for r in records] == list(range(len(records)))
+    assert not any(r.verdict is Verdict.CRASHED for r in records)
+    assert sum("A typo" in text and "dies in its first step" in text and "nosie" in text for text in told) >= 1
+    assert branches(folder) == ["main"]
+
+
+def test_a_persons_change_that_dies_in_its_first_step_is_a_crashed_trial(tmp_path: Path) -> None:
+    folder = make_toy(tmp_path / "lab")
+    diff = "--- a/train.py\n+++ b/train.py\n@@ -5 +5 @@\n-learning_rate = 0.1\n+learning_rate = None\n"
+    wrong = diff.replace("+learning_rate = None", "+learning_rate = undefined")
+    record = Lab.open(folder).attempt(wrong, "My own")
+    assert record.verdict is Verdict.CRASHED and record.trial.ref in tags(folder)
+
+
+def test_five_lines_and_code_outside_the_catalogue_have_something_to_propose(tmp_path: Path) -> None:
+    folder = make_toy(tmp_path / "lab")
+    config = (folder / ".autoresearch.toml").read_text()
+    space = config[config.index("[space]") : config.index("[sandbox]")]
+    add_commit(folder, ".autoresearch.toml", config.replace(space, ""))
+    assert Lab.open(folder).loop(trials=4).trials == 4
+    off = config.replace(space, "[space]\ndiscover = false\n").replace("[train]", "catalogue = false\n[train]")
+    add_commit(folder, ".autoresearch.toml", off)
+    reason = Lab.open(folder).loop(trials=4).reason
+    assert "nothing is left" in reason
+    assert all(word in reason for word in ("[space]", "discover = true", "catalogue = true", "[[pattern]]", "[llm]"))
 
 
 def test_a_second_loop_is_refused_and_says_who_works(tmp_path: Path) -> None:

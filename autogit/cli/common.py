@@ -163,6 +163,15 @@ def wrapped(text: str, first: str) -> str:
     return "\n".join(lines)
 
 
+def pulse(quiet: float, line: str, cores: float | None, columns: int = 100) -> str:
+    """How a run is that says little: whether it works, since when (seconds) it has been quiet, its last line."""
+    parts = [] if cores is None else [f"{cores:.1f} cores busy"]
+    if not line:
+        return ", ".join([*parts, "nothing printed yet"])
+    parts.append(f"last line{f' {duration(quiet)} ago' if quiet >= 1 else ''}: ")
+    return ", ".join(parts) + shortened(" ".join(plain(line).split()), columns)
+
+
 def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "") -> None:
     """Prints rows under their keys as headings, within the width of the terminal.
 

@@ -18,7 +18,7 @@ def idea(context: click.Context, text: str | None, as_json: bool) -> None:
 
     An idea is kept in git and is used when a trial names it. A running loop takes it up too.
     """
-    from autogit.propose.ideas import awaited
+    from autogit.propose.lineage import awaited
 
     lab = open_lab(context)
     if text is not None and not text.strip():

@@ -20,7 +20,8 @@ def list_trials(lab: Lab, records: Iterable[Record], as_json: bool, reasons: boo
     if as_json:
         echo_json([record_dict(lab.history, record) for record in records])
     elif not records:
-        echo("no such trials yet; all of them: autogit log" if lab.trials() else "no trials yet: autogit loop")
+        none = lab.ledger.unsynced() or "no trials yet: autogit loop"
+        echo("no such trials yet; all of them: autogit log" if lab.trials() else none)
     else:
         metric = lab.config.metric.name
         rows = [

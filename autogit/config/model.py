@@ -247,8 +247,8 @@ class Config:
     workspace: str = "."
     """The repository under research, relative to this file. "." is the repository that the file lies in; a named folder
     that is no repository yet becomes one."""
-    main: str = "main"
-    """The branch that receives accepted changes."""
+    main: str | None = None
+    """The branch that receives accepted changes. Default: the one that is checked out when the first trial is made."""
     metric: Metric = Metric()
     metrics: Mapping[str, Secondary] = field(default_factory=dict)
     """Other metrics with their weights and guards, by name."""

@@ -44,8 +44,16 @@ class Space:
     parameters: Mapping[str, Domain] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
     """Expressions over parameter names that must hold, such as `"n_embd % n_head == 0"`."""
-    discover: bool = False
-    """Also search constants in the code that nobody declared, in ranges around their present values."""
+    discover: bool | None = None
+    """Also search constants in the code that nobody declared, in ranges around their present values.
+
+    If nothing is said: only if no parameter is declared.
+    """
+
+    @property
+    def discovers(self) -> bool:
+        """Whether constants that nobody declared are searched."""
+        return not self.parameters if self.discover is None else self.discover
 
     @classmethod
     def from_toml(cls, table: Any, key: str, source: str) -> Space:
@@ -64,7 +72,7 @@ class Space:
         return cls(
             {name: _domain(value, f"{key}.{name}", source) for name, value in table.items() if name not in reserved},
             tuple(constraints),
-            table.get("discover", False),
+            table.get("discover"),
         )
 
     def allows(self, values: Mapping[str, Value]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from autogit.config.model import Config
 from autogit.evaluate.comparison import Comparison, accepted_until, block, dead, incomplete, turn
 from autogit.evaluate.noise import means, pooled, scores
-from autogit.evaluate.objective import broken_guard, objective, unreported_guard
+from autogit.evaluate.objective import broken_guard, objective, unreported
 from autogit.evaluate.output import OutputReading, reading
 from autogit.evaluate.rules import rule_of
 from autogit.evaluate.summary import run_of
@@ -64,12 +64,12 @@ class StandardEvaluator:
     def _baseline(self, runs: Sequence[Run], history: History) -> More | Judgement:
         """Measures with as many seeds as the rule needs; a few equal results show that there is no noise."""
         config, found = self._config, means(runs)
+        if runs and (absent := unreported(config, found)):
+            return Judgement(Verdict.CRASHED, absent, found)
         compared = objective(config, found)
         done = scores(runs, compared.score)
         if lacking := incomplete(runs, compared):
             return replace(lacking, verdict=Verdict.CRASHED)
-        if runs and (name := unreported_guard(config, found)):
-            return Judgement(Verdict.CRASHED, f"{name} has a guard in [metrics.{name}] and was not reported", found)
         wanted = self._rule.baseline_seeds
         seeds = block(config, len(history.accepted))[:wanted]
         equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1

@@ -58,6 +58,8 @@ class Gauge:
         self._next = self._next_disk = 0.0
         self.peak = 0
         """Bytes: the most memory that was seen."""
+        self.cpu: float | None = None
+        """Seconds of processor time that the tree has used, as far as was seen; None if that is not told."""
 
     def look(self, now: float) -> str:
         """Which limit is broken, in one line; empty where none is or it is not yet time to look. `now`: monotonic."""
@@ -76,6 +78,9 @@ class Gauge:
         # First, and at once: a fork bomb grows faster than its memory can be added up.
         if len(tree) > self._limits.processes:
             return f"too many processes: {len(tree)}, sandbox.processes allows {self._limits.processes}"
+        told = [process.cpu for process in tree if process.cpu is not None]
+        if told:
+            self.cpu = max(self.cpu or 0.0, sum(told))
         used = sum(process.resident for process in tree)
         # Resident sizes count shared pages again and again: a closer, slower look only where that could matter.
         if used > self.peak and len(tree) > 1:

@@ -96,3 +96,6 @@ def _fault(tier: Tier, keepers: Keepers) -> str:
 class _Deaf:
     def line(self, text: str, seconds: float) -> Halt | None:
         return None
+
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        return None

@@ -24,6 +24,8 @@ from autogit.wording import left_out
 
 _TICK = 0.05
 """Seconds after which a cancelled run is noticed, at the latest."""
+_TELL = 1.0
+"""Seconds between two times that the monitor is told that a run goes on."""
 _CHUNK = 1 << 16
 _LEAST = 64
 """Bytes that a line counts for, at least, of the output that is read."""
@@ -84,6 +86,7 @@ class Supervision:
         self._patience = math.inf
         self._kept = False
         self._largest = 0
+        self._next_tick = 0.0
 
     def watch(self, most: int) -> Execution:
         """Until nothing of the job is left; `most` bytes of its output are read. Gives how it ended."""
@@ -167,16 +170,21 @@ class Supervision:
     def _tell(self, text: str) -> None:
         """Tells the monitor of a line, and obeys it."""
         if self._halt is None:
-            halt = self._monitor.line(text, time.monotonic() - self._started)
-            if halt is not None and halt.status is RunStatus.TRUNCATED:
-                # Asked to finish, it goes on talking.
-                self._enough = True
-            else:
-                self._halt = halt
+            self._obey(self._monitor.line(text, time.monotonic() - self._started))
+
+    def _obey(self, halt: Halt | None) -> None:
+        if halt is not None and halt.status is RunStatus.TRUNCATED:
+            # Asked to finish, it goes on talking.
+            self._enough = True
+        else:
+            self._halt = halt
 
     # ---- what is done about it
 
     def _decide(self, now: float) -> None:
+        if now >= self._next_tick and self._halt is None and self._exited is None:
+            self._obey(self._monitor.tick(now - self._started, self._gauge.cpu))
+            self._next_tick = now + _TELL
         if self._halt is not None:
             self._end(Ending.HALTED, self._halt.reason)
         if self._cancel.is_set():

@@ -136,7 +136,7 @@ class Archive:
 
     def _joined(self, present: str, stored: str) -> str:
         store, tree = self._repository.store, self._repository.tree
-        root = notes.merge(store, tree(present), tree(stored), note.join) or store.add_tree({})
+        root = notes.merge(store, tree(present), tree(stored), None, note.join) or store.add_tree({})
         return present if root == tree(present) else commits.add(store, root, [present, stored], "Bring the lab back\n")
 
     def _folder(self, id: str) -> Path:

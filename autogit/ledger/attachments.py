@@ -44,13 +44,28 @@ def format(parts: Parts) -> str:
     )
 
 
-def join(ours: str, theirs: str) -> str:
+def join(ours: str, theirs: str, base: str = "") -> str:
     """The parts of both; of two texts of one trial the longer, which holds more runs."""
     mine, other = parse(ours), parse(theirs)
     for id, text in other.items():
         if (len(text), text) > (len(mine.get(id, "")), mine.get(id, "")):
             mine[id] = text
     return format(mine)
+
+
+def join_curves(ours: str, theirs: str, base: str = "") -> str:
+    """Returns the curves of both: every run's once, of two of one run the longer."""
+    mine = parse(ours)
+    for id, text in parse(theirs).items():
+        lines = [*mine.get(id, "").split("\n"), *text.split("\n")]
+        longest = {_run_of(line): line for line in sorted(filter(None, lines), key=lambda line: (len(line), line))}
+        mine[id] = "\n".join(sorted(longest.values()))
+    return format(mine)
+
+
+def _run_of(line: str) -> str:
+    """What a line tells of: the seed and the metric of its curve, or only itself if it is no curve."""
+    return line.partition('"steps"')[0]
 
 
 def bounded(log: str) -> str:

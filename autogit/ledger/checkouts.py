@@ -13,13 +13,15 @@ from autogit.ledger.git.program import Git
 class Checkout:
     """One working tree of the person, with the git directory that is its own."""
 
+    git: Git
     root: Path
     directory: Path
 
     @property
     def head(self) -> str:
-        """The full name of the branch that is checked out, or a commit's id."""
-        return (self.directory / "HEAD").read_text().strip().removeprefix("ref: ")
+        """The full name of the branch that is checked out; empty if it is a bare commit."""
+        where = {"GIT_DIR": str(self.directory)}
+        return self.git.run("symbolic-ref", "-q", "HEAD", variables=where, ok=(0, 1)).decode().strip()
 
     @property
     def rebasing(self) -> str:
@@ -37,9 +39,9 @@ def checkouts(git: Git) -> list[Checkout]:
     said = git.run("config", "--get", "core.worktree", ok=(0, 1)).decode().rstrip("\n")
     if (git.directory / "index").exists() or git.directory.name == ".git":
         root = (git.directory / said).resolve() if said else git.directory.parent
-        found.append(Checkout(root, git.directory))
+        found.append(Checkout(git, root, git.directory))
     for pointer in sorted(git.directory.glob("worktrees/*/gitdir")):
         root = Path(os.fsdecode(pointer.read_bytes().rstrip(b"\n"))).parent
         if root.is_dir():
-            found.append(Checkout(root, pointer.parent))
+            found.append(Checkout(git, root, pointer.parent))
     return found

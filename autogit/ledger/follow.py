@@ -88,7 +88,7 @@ class Follower:
         index, lines = self._index(), []
         for path, (old, new) in paths.items():
             if index.get(path) == old:
-                mode, id = (new.mode, new.id) if new is not None else (b"0", "0" * 40)
+                mode, id = (new.mode, new.id) if new is not None else (b"0", self._git.no_id)
                 lines.append(b"%s %s\t%s\0" % (mode, id.encode(), path))
         if lines:
             self._run("update-index", "-z", "--index-info", input=b"".join(lines))

@@ -24,6 +24,9 @@ from autogit.records import Record, Verdict
 SHELVES = "refs/autogit/"
 
 
+_JOINS = {notes.RECORDS: note.join, notes.LOGS: attachments.join, notes.CURVES: attachments.join_curves}
+
+
 class Join(Protocol):
     """Makes one tree of two that were `base` once."""
 
@@ -66,10 +69,10 @@ class Merge:
         return [*self._tags(), *main]
 
     def _notes(self, ref: str) -> Move:
-        join = note.join if ref == notes.RECORDS else attachments.join
+        join = _JOINS[ref]
         words = "Merge the notes of another lab"
         return self._joined(ref, words, lambda ours, theirs, base: notes.merge(
-            self._repository.store, ours, theirs, join))  # fmt: skip
+            self._repository.store, ours, theirs, base, join))  # fmt: skip
 
     def _shelves(self) -> list[Move]:
         refs = [ref for ref in self._there if ref.startswith(SHELVES) and not ref.startswith(ARCHIVE)]
@@ -110,8 +113,8 @@ class Merge:
                     f"merge it yourself, then sync again: git merge {theirs[:10]}"
                 )
             beaten += [r for r in records if r.accepted]
-        # A merge that keeps their files: a fast-forward for both sides, and a number for it is measured here.
-        merged = self._commit(repository.tree(theirs), ours, theirs, "Take up the main of another lab")
+        # A merge that comes from their side and keeps its files: a fast-forward for both. Its number is measured here.
+        merged = self._commit(repository.tree(theirs), theirs, ours, "Take up the main of another lab")
         return [Move(branch, ours, merged)], beaten
 
     def _superseded(self, record: Record) -> list[Move]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import takewhile
+from typing import TypeVar
 
 from autogit.errors import WorkspaceError
 from autogit.ledger import record, tables
 from autogit.records import Record, Run
+
+T = TypeVar("T")
 
 BEGIN, END = "# autogit", "# end"
 
@@ -47,25 +51,44 @@ def words(text: str) -> str:
     return _BLOCK.sub("", text)
 
 
-def join(ours: str, theirs: str) -> str:
-    """One note of two on the same commit: every record once (ours where both tell of one trial), and both texts."""
-    known = {one.id: one for one in parse(ours, "")}
+def join(ours: str, theirs: str, base: str = "") -> str:
+    """Returns one note of two on the same commit that were `base` once: every record once, and both texts."""
+    known, before = ({one.id: one for one in parse(text, "")} for text in (ours, base))
     for other in parse(theirs, ""):
-        kept = known.get(other.id)
-        known[other.id] = other if kept is None else _union(kept, other)
+        known[other.id] = _union(known.get(other.id, other), other, before.get(other.id))
     foreign = words(theirs).strip("\n")
     if foreign and foreign not in words(ours):
         ours = f"{ours}\n{foreign}\n" if ours else f"{foreign}\n"
     return write(ours, known.values())
 
 
-def _union(ours: Record, theirs: Record) -> Record:
-    """Both tell of the same trial: what the other has measured besides is added, the verdict is the later one."""
-    first, second = sorted((ours, theirs), key=lambda r: (r.closed, record.format(r)))
-    runs = dict.fromkeys(_run_key(run) for run in (*first.runs, *second.runs))
-    by_key = {_run_key(run): run for run in (*first.runs, *second.runs)}
-    checks = {json.dumps(dict(c), sort_keys=True): c for c in (*first.checks, *second.checks)}
-    return replace(second, runs=tuple(by_key[key] for key in runs), checks=tuple(checks.values()))
+def _union(ours: Record, theirs: Record, base: Record | None) -> Record:
+    """Both tell of the same trial: what the other has measured besides is added, the verdict is the newer one.
+
+    Which one is newer, git's history tells: the one that `base` did not have. Clocks of two machines do not.
+    """
+    first, second = sorted((ours, theirs), key=lambda r: (_is_new(r, base), *_weight(r)))
+    runs = _both(first.runs, second.runs, _run_key)
+    checks = _both(first.checks, second.checks, lambda check: json.dumps(dict(check), sort_keys=True))
+    return replace(second, runs=runs, checks=checks)
+
+
+def _both(first: Iterable[T], second: Iterable[T], key: Callable[[T], str]) -> tuple[T, ...]:
+    """Every one once: first those with which both begin, then what each has added, in one order on both sides."""
+    mine, other = ({key(one): one for one in side} for side in (first, second))
+    begin = [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(mine, other, strict=False))]
+    by_key = mine | other
+    return tuple(by_key[name] for name in dict.fromkeys((*begin, *sorted(by_key))))
+
+
+def _weight(one: Record) -> tuple[int, str]:
+    """How many runs a verdict rests on, and its text without them, so that both sides decide alike."""
+    return len(set(map(_run_key, one.runs))), record.format(replace(one, runs=(), checks=()))
+
+
+def _is_new(one: Record, base: Record | None) -> bool:
+    """Whether its verdict is another than the one that both sides knew."""
+    return base is None or (one.verdict, one.reason, one.closed) != (base.verdict, base.reason, base.closed)
 
 
 def _run_key(run: Run) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from autogit.errors import UnknownTrialError
 from autogit.ledger import attachments, ideas, lfs, message
 from autogit.ledger.ending import BRANCHES, ID, TAGS
-from autogit.ledger.git import notes
+from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import Object
 from autogit.ledger.git.paths import lookup, walk
 from autogit.ledger.git.tree import EXECUTABLE, FILE
+from autogit.ledger.order import ordered
 from autogit.ledger.repository import Repository
 from autogit.ledger.revisions import Merger
 from autogit.records import Curve, Idea, Record
@@ -32,7 +33,15 @@ class Reading:
 
     def records(self) -> Sequence[Record]:
         """Every closed trial, oldest first."""
-        return sorted(self._repository.notes.records(), key=lambda r: (r.closed, r.trial.number, r.id))
+        return ordered(self._repository.notes.records())
+
+    def line(self) -> Iterator[str]:
+        """The commits that `main` went through, from its tip back: of a merge, the side that it came from."""
+        commit: str | None = self._repository.tip()
+        while commit is not None:
+            yield commit
+            parents = commits.read(self._repository.store, commit).parents
+            commit = parents[0] if parents else None
 
     def record(self, trial: str) -> Record:
         """One closed trial. Raises UnknownTrialError."""

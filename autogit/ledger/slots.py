@@ -7,13 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from autogit.errors import WorkspaceError
 from autogit.ledger import lfs
 from autogit.ledger.git import commits
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.paths import walk
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import MODULE
 
 
 class Slots:
@@ -59,17 +57,6 @@ def empty(folder: Path) -> None:
     _tame(folder)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def check_modules(store: ObjectStore, tree: str, covered: tuple[str, ...]) -> None:
-    """Raises WorkspaceError for a submodule whose files no trial would see."""
-    for path, entry in walk(store, tree):
-        name = os.fsdecode(path)
-        if entry.mode == MODULE and not any(name == c or name.startswith(f"{c}/") for c in covered):
-            raise WorkspaceError(
-                f"{name} is a submodule, which a trial's checkout does not hold; add it to what training reads "
-                f'from your checkout: [train] data = ["{name}"]'
-            )
 
 
 def _tame(folder: Path, keep: frozenset[str] | None = None) -> None:

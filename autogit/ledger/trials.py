@@ -20,6 +20,7 @@ from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.numbers import Numbers, number
 from autogit.ledger.reading import Reading
 from autogit.ledger.repository import Repository
+from autogit.ledger.workspace import settle_main
 from autogit.protocols import Changes
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, Scalar, Trial
 
@@ -58,7 +59,9 @@ class Trials(Reading):
                 except RefMovedError:
                     continue
                 self._numbers.took(id)
-                self._config_kept = True
+                if not self._config_kept:
+                    settle_main(repository.git, repository.branch)
+                    self._config_kept = True
                 return replace(message.trial(repository.store, id, commit), title=message.title(proposal))
         raise WorkspaceError("no number could be claimed: another program keeps changing this repository's refs")
 

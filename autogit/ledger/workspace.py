@@ -12,6 +12,8 @@ from autogit.ledger.git.program import Git, GitFailedError, check_version, neutr
 
 IN_THE_WAY = ("refs/heads/exp", "refs/tags/exp", "refs/tags/dead", "refs/notes/autogit", "refs/autogit")
 """Refs that would have to be folders."""
+MAIN_KEY = "autogit.main"
+"""In the clone's own git configuration: the branch that receives accepted changes, once a trial was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,11 @@ def open_workspace(file: ConfigFile) -> Workspace:
     named = folder != file.root
     made = named and not _is_top(folder)
     if made:
-        _make(folder, file.config.main)
-    top, common = _discover(folder)
-    git = Git(common)
-    main = f"refs/heads/{file.config.main}"
-    _check_refs(git, top, main, file)
+        _make(folder, file.config.main or "main")
+    top, git = _discover(folder)
+    common = git.directory
+    _check_refs(git, top)
+    main = f"refs/heads/{_main(git, top, file)}"
     _make_private(common)
     prefix = "" if folder == top else folder.relative_to(top).as_posix()
     return Workspace(top, prefix, git, main, made)
@@ -80,21 +82,17 @@ def _git(folder: Path, *arguments: str) -> None:
     run_git(arguments, b"", neutral(), (0,), folder, ())
 
 
-def _discover(folder: Path) -> tuple[Path, Path]:
-    """The checkout's top and the repository's common directory, as the person's own git finds them."""
-    questions = ("--is-bare-repository", "--is-shallow-repository", "--git-common-dir", "--show-toplevel")
+def _discover(folder: Path) -> tuple[Path, Git]:
+    """Returns the checkout's top and its repository, as the person's own git finds them."""
+    questions = ("--is-shallow-repository", "--show-object-format", "--git-common-dir", "--show-toplevel")
     try:
         said = run_git(["rev-parse", *questions], b"", personal(), (0,), folder, ())
     except GitFailedError as error:
         raise WorkspaceError(_why_not_found(folder, error.stderr)) from None
-    _, shallow, common, top = os.fsdecode(said).rstrip("\n").split("\n", 3)
+    shallow, format, common, top = os.fsdecode(said).rstrip("\n").split("\n", 3)
     if shallow == "true":
         raise WorkspaceError(f"{folder} is a shallow clone; fetch its history first: git fetch --unshallow")
-    directory = (folder / common).resolve()
-    format = run_git(["rev-parse", "--show-object-format"], b"", personal(), (0,), folder, ()).decode().strip()
-    if format != "sha1":
-        raise WorkspaceError(f"{folder} is a repository of {format} objects; autogit works with sha1 ones only")
-    return Path(top).resolve(), directory
+    return Path(top).resolve(), Git((folder / common).resolve(), format)
 
 
 def _why_not_found(folder: Path, stderr: str) -> str:
@@ -110,9 +108,8 @@ def _why_not_found(folder: Path, stderr: str) -> str:
     return f"{folder}: git does not open this repository: {stderr.strip()}"
 
 
-def _check_refs(git: Git, top: Path, main: str, file: ConfigFile) -> None:
-    found = git.run("for-each-ref", "--format=%(refname)", "refs/heads/", *IN_THE_WAY).decode().split("\n")
-    heads = [ref.removeprefix("refs/heads/") for ref in found if ref.startswith("refs/heads/")]
+def _check_refs(git: Git, top: Path) -> None:
+    found = git.run("for-each-ref", "--format=%(refname)", *IN_THE_WAY).decode().split("\n")
     for ref in IN_THE_WAY:
         if ref in found:
             kind, name = ("branch", ref[11:]) if ref.startswith("refs/heads/") else ("tag", ref[10:])
@@ -125,16 +122,44 @@ def _check_refs(git: Git, top: Path, main: str, file: ConfigFile) -> None:
                 kind, rename = "ref", f"git update-ref -d {ref}"
                 name = ref
             raise WorkspaceError(f"the {kind} {name} in {top} is in the way of {name}/1, {name}/2 ...: {rename}")
-    if main in found:
-        return
-    name = main.removeprefix("refs/heads/")
-    others = [head for head in heads if not head.startswith("exp/")]
-    if not others:
+
+
+def _main(git: Git, top: Path, file: ConfigFile) -> str:
+    """Returns the name of the branch that receives accepted changes. Raises WorkspaceError if there is none.
+
+    What the configuration names comes first, then what the first trial settled, then what is checked out.
+    """
+    said = git.run("for-each-ref", "--format=%(refname)", "refs/heads/").decode().splitlines()
+    names = [name for ref in said if not (name := ref.removeprefix("refs/heads/")).startswith("exp/")]
+    if not names:
         raise WorkspaceError(f"{top} has no commit yet; make one: git add . && git commit -m Start")
+    wanted = file.config.main
+    if wanted is None:
+        wanted = git.run("config", "--local", "--get", MAIN_KEY, ok=(0, 1)).decode().strip() or _checked_out(git, top)
+    if wanted not in names and file.config.main is None and "main" in names:
+        wanted = "main"
+    if wanted in names:
+        return wanted
+    what = f"no branch {wanted}" if wanted else "no branch checked out"
     raise WorkspaceError(
-        f"{top} has no branch {name}; it has {', '.join(others[:8])}. "
-        f'Name the one that receives accepted changes: main = "{others[0]}" in {file.path.name}'
+        f"{top} has {what}; it has {', '.join(names[:8])}. "
+        f'Name the one that receives accepted changes: main = "{names[0]}" in {file.path.name}'
     )
+
+
+def _checked_out(git: Git, top: Path) -> str:
+    """Returns the branch that is checked out at `top`; empty for a bare commit. A lab without a note of it is older."""
+    if git.run("for-each-ref", "--count=1", "refs/tags/exp/") and git.run(
+        "for-each-ref", "--count=1", "refs/heads/main"
+    ):
+        return "main"
+    return git.as_person("symbolic-ref", "-q", "--short", "HEAD", cwd=top, ok=(0, 1)).decode().strip()
+
+
+def settle_main(git: Git, main: str) -> None:
+    """Notes in the clone's own configuration which branch a lab works on: it stays, whatever is checked out later."""
+    if not git.run("config", "--local", "--get", MAIN_KEY, ok=(0, 1)):
+        git.run("config", "--local", MAIN_KEY, main.removeprefix("refs/heads/"))
 
 
 def _make_private(common: Path) -> None:

@@ -1,13 +1,17 @@
-"""How trials stand against what they had to beat: gains, near misses, and what is on `main`."""
+"""How trials descend from each other: what is on `main`, near misses, what was built on what, which ideas wait."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
+from autogit.config.model import Config
+from autogit.diff import applied
 from autogit.history import History
+from autogit.propose.search.parameters import find, same
 from autogit.protocols import Context
-from autogit.records import Record, Verdict
+from autogit.records import Idea, Proposal, Record, Value, Verdict
 
 NEAR = 0.25
 """A near miss lost at most this share of what an accepted change usually brings."""
@@ -89,3 +93,67 @@ def roots(history: History, trials: Iterable[str]) -> frozenset[str]:
         if not parents:
             found.add(trial)
     return frozenset(found)
+
+
+# ---- what a move of git proposes
+
+
+def moved(
+    context: Context, diff: str | None, title: str, proposer: str, parents: tuple[str, ...], rationale: str
+) -> Proposal | None:
+    """A proposal of `diff` against the base; None where there is none: it conflicted or changes nothing."""
+    if not diff:
+        return None
+    return Proposal(
+        base=context.base, diff=diff, title=title, proposer=proposer, operator=proposer, rationale=rationale,
+        parameters=parameters_set(context, diff), parents=parents,
+    )  # fmt: skip
+
+
+def parameters_set(context: Context, diff: str) -> Mapping[str, Value]:
+    """The declared parameters that have another value once `diff` is applied."""
+    after = applied(context.files, diff)
+    if after is None:
+        return {}
+    space, command = context.config.space, context.config.train.command
+    files = {path: text for path, text in {**context.files, **after}.items() if text is not None}
+    before, now = find(space, context.files, command).parameters, find(space, files, command).parameters
+    return {
+        name: parameter.value
+        for name, parameter in now.items()
+        if parameter.value is not None and name in before and not same(parameter.value, before[name].value)
+    }
+
+
+# ---- queued ideas
+
+
+ATTEMPTS = 2
+"""An idea is given up after so many proposals that did not land, so that it does not stand in the way for ever."""
+
+
+def waiting(ideas: Iterable[Idea], records: Iterable[Record], pending: Iterable[Proposal] = ()) -> tuple[Idea, ...]:
+    """The ideas that nobody has followed yet, oldest first.
+
+    An idea is used when a trial that ran, or is about to, names it. Nothing is marked: a loop that was killed between
+    the idea and its trial finds the idea still waiting.
+    """
+    used = {proposal.idea for proposal in pending}
+    failed: Counter[str] = Counter()
+    for record in records:
+        if record.verdict is Verdict.INVALID:
+            failed[record.trial.idea] += 1
+        else:
+            used.add(record.trial.idea)
+    return tuple(idea for idea in ideas if idea.id not in used and failed[idea.id] < ATTEMPTS)
+
+
+def awaited(config: Config) -> str:
+    """Who will take up a queued idea, in a sentence for the person."""
+    makers = [model.model for model in config.llm] + (["your agent"] if config.agent.command else [])
+    if makers:
+        return f"The next proposal of {' or '.join(makers)} takes it up."
+    return (
+        "It waits for a language model or an agent, and none is configured: add [llm] with a model, or [agent] with a "
+        "command, to .autoresearch.toml."
+    )

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 
-from autogit.propose.hunks import applied
+from autogit.diff import applied
 from autogit.protocols import Context
 from autogit.records import Proposal, Verdict
 
@@ -44,6 +44,9 @@ class Novelty:
         for waiting in context.pending:
             if waiting.base == context.base and _outcome(context, waiting.diff) == outcome:
                 return "it is the same as one that waits"
+        for dead in context.died:
+            if dead.base == context.base and _outcome(context, dead.diff) == outcome:
+                return f"it dies in its first step: {dead.refused}"
         latest = context.history.at(context.base)
         if latest is not None and not latest.trial.is_baseline:
             before = applied(context.files, context.revisions.diff(latest.id), reverse=True)

@@ -37,7 +37,7 @@ class PatternProposer:
     def propose(self, context: Context) -> Proposal | None:
         """The next pattern that was not tried on this base; those that never were go first."""
         tried_here = {r.trial.operator for r in context.history.on(context.base)}
-        tried_here |= {p.operator for p in context.pending}
+        tried_here |= {p.operator for p in (*context.pending, *context.died)}
         tried = {r.trial.operator for r in context.history}
         patterns = [p for p in available(context.config) if p.name not in tried_here]
         shuffled = by_lot(patterns, context.rng)
@@ -57,7 +57,7 @@ def by_lot(patterns: Sequence[Pattern], rng: np.random.Generator) -> list[Patter
 
 def pattern_proposal(pattern: Pattern, context: Context) -> Proposal | None:
     """The proposal that makes `pattern` on the base; None where it does not apply or would not land."""
-    after = rewrite(pattern, context.files)
+    after = rewrite(pattern, context.files, context.config.train.command)
     if after is None:
         return None
     try:

@@ -1,24 +1,24 @@
-"""Who proposes next: the portfolio of all proposers, as one."""
+"""Who proposes next: the portfolio of all proposers, as one; and what is done when nothing wins any more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
 
+from autogit.config.model import Limits
 from autogit.errors import ProposerError
 from autogit.history import History
 from autogit.propose.beliefs import Arms
-from autogit.propose.ideas import waiting
-from autogit.propose.lineage import PARAMETRIC, on_main
+from autogit.propose.lineage import PARAMETRIC, on_main, waiting
 from autogit.propose.notices import Notices, Speaking
 from autogit.propose.novelty import Novelty
 from autogit.propose.operators.bundle import BundleProposer
 from autogit.propose.operators.refine import winning_kinds
-from autogit.propose.plateau import Rung, rung, word
-from autogit.propose.remembered import Remembered
 from autogit.propose.search.failures import failed_moves
-from autogit.protocols import Context, Proposer
-from autogit.records import Proposal, Record
+from autogit.protocols import Context, Proposer, Revisions
+from autogit.records import Curve, Idea, Proposal, Record
 
 UNIFORM = 0.2
 """Share of the turns that are given by lot, so that everyone is heard."""
@@ -151,3 +151,118 @@ def _models_had_enough(context: Context) -> bool:
 
 def _latest(history: History) -> list[Record]:
     return [r for r in history if not r.trial.is_baseline][-LATEST + 1 :]
+
+
+# ---- when nothing wins any more
+
+
+class Rung(StrEnum):
+    """A step of the ladder; the value is the name of the proposer that then has every other turn."""
+
+    NONE = ""
+    REFINE = "refine"
+    COMBINE = "combine"
+    ABLATE = "ablate"
+    BRANCH = "branch"
+    RADICAL = "radical"
+    """The models and agents, which are to leave the beaten track."""
+
+    @property
+    def sentence(self) -> str:
+        """What is done on it, for the person."""
+        return {
+            Rung.NONE: "",
+            Rung.REFINE: "refining around what won",
+            Rung.COMBINE: "combining near misses",
+            Rung.ABLATE: "questioning accepted changes",
+            Rung.BRANCH: "branching off from strong dead branches",
+            Rung.RADICAL: "asking for something radical",
+        }[self]
+
+
+LONG = 8
+"""Trials without an improvement after which the next rung is taken, where no patience is configured."""
+
+
+def rung(history: History, limits: Limits) -> Rung:
+    """The rung that the lab is on, told from its records alone: a restart stays on it."""
+    ladder = list(Rung)
+    return ladder[min(history.since_accepted // _width(limits), len(ladder) - 1)]
+
+
+def word(history: History, limits: Limits) -> str:
+    """What to say of the plateau, the same sentence for as long as the rung lasts; empty where there is none."""
+    step = rung(history, limits)
+    if step is Rung.NONE:
+        return ""
+    best = history.best()
+    since = f" since {best.trial.ref}" if best is not None else ""
+    trials = list(Rung).index(step) * _width(limits)
+    return f"plateau: {trials} trials{since} without an improvement; {step.sentence} from here on"
+
+
+def _width(limits: Limits) -> int:
+    """Trials per rung: all of them are climbed before the loop's patience ends."""
+    return max(1, limits.patience // len(Rung)) if limits.patience else LONG
+
+
+# ---- git's answers
+
+
+class Remembered:
+    """The revisions of one lab, each question asked of git once. Logs are not kept: they are long and seldom read."""
+
+    def __init__(self) -> None:
+        self._revisions: Revisions
+        self._diffs: dict[str, str] = {}
+        self._curves: dict[str, tuple[Curve, ...]] = {}
+        self._moved: dict[tuple[str, tuple[str, ...]], str | None] = {}
+        self._onto = ""
+
+    def of(self, revisions: Revisions) -> Revisions:
+        """These revisions, with what was asked before."""
+        self._revisions = revisions
+        return self
+
+    def diff(self, trial: str) -> str:
+        if trial not in self._diffs:
+            self._diffs[trial] = self._revisions.diff(trial)
+        return self._diffs[trial]
+
+    def curves(self, trial: str) -> tuple[Curve, ...]:
+        if trial not in self._curves:
+            self._curves[trial] = self._revisions.curves(trial)
+        return self._curves[trial]
+
+    def log(self, trial: str) -> str:
+        return self._revisions.log(trial)
+
+    def guide(self) -> str:
+        return self._revisions.guide()
+
+    def ideas(self) -> tuple[Idea, ...]:
+        return self._revisions.ideas()
+
+    def export(self, commit: str, folder: Path) -> None:
+        self._revisions.export(commit, folder)
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        return self._revisions.read(commit, path)
+
+    def transplant(self, trials: Sequence[str], onto: str) -> str | None:
+        self._forget_other(onto)
+        key = ("transplant", tuple(trials))
+        if key not in self._moved:
+            self._moved[key] = self._revisions.transplant(trials, onto)
+        return self._moved[key]
+
+    def revert(self, trial: str, onto: str) -> str | None:
+        self._forget_other(onto)
+        key = ("revert", (trial,))
+        if key not in self._moved:
+            self._moved[key] = self._revisions.revert(trial, onto)
+        return self._moved[key]
+
+    def _forget_other(self, onto: str) -> None:
+        if onto != self._onto:
+            self._onto, self._moved = onto, {}

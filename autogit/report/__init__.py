@@ -1,5 +1,1 @@
-"""What a lab has found, as a page to read in the morning."""
-
-from autogit.report.page import Facts, page
-
-__all__ = ["Facts", "page"]
+"""What a lab has found: a page to read in the morning, pictures, texts, and the way into other tools."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from autogit.config.ranges import by_name
 from autogit.config.space import Domain, Space
+from autogit.propose.search.literals import Kind, Place
 from autogit.propose.search.parameters import find, fixed
-from autogit.propose.search.places import Kind, Place, places
+from autogit.propose.search.places import places
 from autogit.records import Value
 
 MAX_PARAMETERS = 16

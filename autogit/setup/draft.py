@@ -51,12 +51,20 @@ def _metric(survey: Survey) -> Iterator[str]:
     yield ""
     yield "[metric]"
     metric = survey.metric
-    if metric is not None:
+    if metric is not None and metric.place:
         yield f"# Printed at {metric.place}. The last value that a run prints counts."
     if survey.other_metrics:
         yield f"# Also printed: {', '.join(other.name for other in survey.other_metrics)}."
     yield f"name = {_text(metric.name if metric else 'val_loss')}"
     yield f"direction = {_text(metric.direction if metric else 'min')}               # which way is better: min or max"
+    if metric is not None and metric.pattern:
+        yield "# The line is a sentence, or a number without a name; this finds it."
+        yield f"patterns = {{ {_key(metric.name)} = {_text(metric.pattern)} }}"
+    if survey.evaluate:
+        yield ""
+        yield "[evaluate]"
+        yield "# Training prints no metric of its own; this measures what it leaves in {out}."
+        yield f"command = {_text(survey.evaluate)}"
 
 
 def _space(survey: Survey) -> Iterator[str]:
@@ -76,8 +84,17 @@ def _rest(survey: Survey) -> Iterator[str]:
     yield "[limits]"
     yield "trials = 20                     # of one `autogit loop`; hours = 8 and patience = 40 are others"
     yield ""
-    yield "# [budget]"
-    yield "# seconds = 300                 # end each run after so long; without it a run ends when the script does"
+    if survey.endless:
+        yield "# Training would go on for ever without one."
+    if survey.steps is not None:
+        yield "[budget]"
+        yield f"steps = {survey.steps}                    # passed as {{steps}}"
+    elif survey.seconds is not None:
+        yield "[budget]"
+        yield f"seconds = {survey.seconds:g}                    # then a run ends, and what it has printed counts"
+    else:
+        yield "# [budget]"
+        yield "# seconds = 300                 # end each run after so long; without it a run ends when the script does"
     if survey.outside:
         yield ""
         yield "[sandbox]"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shlex
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from autogit.errors import WorkspaceError
@@ -22,6 +24,13 @@ PRODUCED = {
     "outputs", "results", "checkpoints", "ckpt", "ckpts", "wandb", "mlruns", "lightning_logs", "tmp", "temp",
 }  # fmt: skip
 """Names of what tools and training leave behind: not data."""
+_TOOLING = {
+    "pyproject.toml", "package.json", "package-lock.json", "tsconfig.json", "mkdocs.yml", "docker-compose.yml",
+    "docker-compose.yaml", "environment.yml", "environment.yaml", "conda.yaml", "poetry.toml", "uv.toml", "ruff.toml",
+    "codecov.yml", "setup.py",
+}  # fmt: skip
+"""Settings of tools, not of training."""
+_TESTS = re.compile(r"^\s*(?:async )?def test_|\bunittest\b|\bpytest\b|\(.*TestCase\)|^import doctest", re.MULTILINE)
 _ELSEWHERE = ("/dev/", "/proc/", "/sys/", "/tmp/", "/usr/", "/bin/", "/etc/", "/lib")
 
 
@@ -73,36 +82,56 @@ class Surroundings:
     @cached_property
     def texts(self) -> dict[str, str]:
         """The tracked files with code and settings, tests and hidden files aside: path -> text."""
-        return {path: text for path in self.tracked if _worth(path) and (text := read(self.folder / path)) is not None}
+        found = {path: read(self.folder / path) for path in self.tracked if _worth(path)}
+        return {path: text for path, text in found.items() if text is not None and not is_test(path, text)}
 
-    def data(self, strings: Iterable[str], beside: str) -> tuple[list[str], list[str], list[str]]:
+    @cached_property
+    def modules(self) -> tuple[str, ...]:
+        """The submodules in the folder."""
+        listing = _names(Git(self.folder).as_person("ls-files", "-z", "--stage", cwd=self.folder))
+        return tuple(line.partition("\t")[2] for line in listing if line.startswith("160000 "))
+
+    def data(self, strings: Iterable[str], start: str) -> tuple[list[str], list[str], list[str]]:
         """(ignored data that the code names, ignored data that it does not, paths outside the repository).
 
-        `strings` are the texts in the code; `beside` is the folder of the script.
+        `strings` are the texts in the code; `start` is the folder in which the script is started.
         """
-        named = {s for s in strings if s and "\n" not in s and len(s) < 400}
+        named = {s for s in strings if s and "\n" not in s and "\0" not in s and len(s) < 400}
         parts = {part for s in named for part in PurePosixPath(s).parts}
         ignored = [path for path in self.left_out if not _produced(path)]
         used = [path for path in ignored if PurePosixPath(path).name in parts]
         for text in sorted(named):
-            for start in dict.fromkeys(("", beside)):
-                used += [inside for inside in [self._ignored(start, text)] if inside and not _covered(inside, used)]
+            for folder in dict.fromkeys(("", start)):
+                used += [inside for inside in [self._ignored(folder, text)] if inside and not _covered(inside, used)]
+        used += [module for module in self.modules if any(_covered(os.path.normpath(s), [module]) for s in named)]
         unused = [path for path in ignored if not any(_covered(path, [u]) or _covered(u, [path]) for u in used)]
         return used, unused, sorted(set(filter(None, map(self._outside, named))))
 
     def _ignored(self, start: str, text: str) -> str:
-        """The file that `text` names, where it exists and git does not keep it."""
+        """The file that `text` names from the folder `start`, if it exists and git does not keep it."""
         if text.startswith(("/", "~")) or ("/" not in text and "." not in text):
             return ""
         place = os.path.normpath(PurePosixPath(start, text))
-        kept = place in self.tracked or any(path.startswith(f"{place}/") for path in self.tracked)
-        if place.startswith("..") or place == "." or kept or not _exists(self.folder / place):
+        full = Path(os.path.normpath(self.folder / place))
+        if place in (".", "..") or not _exists(full) or self.folder.is_relative_to(full) or _produced(place):
             return ""
-        return "" if _produced(place) else place
+        if place.startswith(".."):
+            # Above the folder: data if it is in the same repository, and git does not keep it.
+            return "" if not full.is_relative_to(self.top.resolve()) or self._kept_above(place) else place
+        kept = place in self.tracked or any(path.startswith(f"{place}/") for path in self.tracked)
+        return "" if kept else place
+
+    def _kept_above(self, place: str) -> bool:
+        return bool(Git(self.folder).as_person("ls-files", "-z", "--", place, cwd=self.folder))
 
     def _outside(self, text: str) -> str:
-        path = Path(text).expanduser() if text.startswith("~") else Path(text)
-        if not path.is_absolute() or len(path.parts) < 3 or str(path).startswith(_ELSEWHERE) or not _exists(path):
+        """The path outside the repository that a word of the code names; "" for all that is none, whatever it is."""
+        try:
+            path = Path(text).expanduser() if text.startswith("~") else Path(text)
+            if not path.is_absolute() or len(path.parts) < 3 or str(path).startswith(_ELSEWHERE) or not path.exists():
+                return ""
+        except (OSError, RuntimeError, ValueError):
+            # "~=3.10" asks for the home of a user that does not exist.
             return ""
         return "" if path.is_relative_to(self.top) else str(path)
 
@@ -117,11 +146,13 @@ def read(path: Path) -> str | None:
         return None
 
 
+@lru_cache(maxsize=2048)
 def parsed(text: str) -> ast.Module | None:
-    """A Python file's syntax tree; None where it does not parse."""
+    """Returns a Python file's syntax tree; None if it does not parse."""
     try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
@@ -139,13 +170,16 @@ def _names(listing: bytes) -> tuple[str, ...]:
 def _worth(path: str) -> bool:
     parts = PurePosixPath(path).parts
     hidden = any(part.startswith(".") for part in parts)
-    return path.endswith(READ) and not hidden and not is_test(path)
+    return path.endswith(READ) and not hidden and parts[-1] not in _TOOLING
 
 
-def is_test(path: str) -> bool:
-    """Whether a file is a test by its name."""
+def is_test(path: str, text: str) -> bool:
+    """Whether a file is a test: by its name and what is in it, since `mnist_test.py` may be what is trained."""
     *folders, name = PurePosixPath(path).parts
-    return name.startswith(("test_", "conftest.")) or "tests" in folders or "test" in folders
+    named = name.startswith(("test_", "conftest.")) or name.endswith("_test.py") or {"tests", "test"} & {*folders}
+    if not named or not path.endswith(".py"):
+        return bool(named) and not name.endswith("_test.py")
+    return name == "conftest.py" or "tests" in folders or _TESTS.search(text) is not None
 
 
 def _produced(path: str) -> bool:

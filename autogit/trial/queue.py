@@ -19,6 +19,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from autogit.config.model import Config
 from autogit.diff import grown_by
 from autogit.errors import Interrupted, PatchError
 from autogit.events import Notice
@@ -87,6 +88,7 @@ class _Known:
     base: str
     history: History
     pending: tuple[Proposal, ...]
+    died: tuple[Proposal, ...]
 
 
 class TrialQueue:
@@ -107,6 +109,7 @@ class TrialQueue:
         self._ahead: deque[tuple[_Known, Future[Candidate | None]]] = deque()
         self._waiting: list[Proposal] = []
         self._running: dict[str, Proposal] = {}
+        self._died: tuple[Proposal, ...] = ()
         self._unfinished = list(self._ledger.unfinished())
         taken_up = {trial.usage for trial in (*self._unfinished, *(record.trial for record in self._history))}
         # If models are left out, what they made waits.
@@ -139,7 +142,7 @@ class TrialQueue:
                 self._ledger.discard(trial)
             if self._history.at(main) is not None:
                 return None
-            first = "Baseline under a new configuration" if self._history.best() else "Baseline"
+            first = "Baseline under a new configuration" if len(self._history) else "Baseline"
             title = first if self._history.baseline is None else "Baseline after a person's commit"
             return self._landed(Proposal(base=main, diff="", title=title, proposer=BASELINE, operator=BASELINE))
 
@@ -162,6 +165,12 @@ class TrialQueue:
         """Takes note that the trial is no longer in work."""
         with self._change:
             self._running.pop(trial.id, None)
+            self._change.notify_all()
+
+    def died(self, trial: Trial, reason: str) -> None:
+        """Takes note that the trial died in its first step and was taken back: its change is not made again."""
+        with self._change:
+            self._died = (*self._died, replace(self._running.pop(trial.id), refused=reason))
             self._change.notify_all()
 
     def prepare(self) -> None:
@@ -220,9 +229,10 @@ class TrialQueue:
     def _await_change(self, known: _Known) -> None:
         """Waits until more is known: what other slots run may bring another main, or a change to try again."""
         with self._change:
-            while not self._ahead and known.base == self._ledger.main() and len(known.history) == len(self._history):
+            same = known.base, len(known.history), known.died
+            while not self._ahead and same == (self._ledger.main(), len(self._history), self._died):
                 if not self._pending:
-                    raise NothingToPropose("nothing is left to propose on this main: widen [space] or add a proposer")
+                    raise NothingToPropose(nothing_left(self._session.config))
                 self._change.wait(_POLL_SECONDS)
                 self._raise_if_ending()
 
@@ -230,7 +240,7 @@ class TrialQueue:
 
     def _known(self) -> _Known:
         with self._lock:
-            return _Known(self._ledger.main(), self._history.snapshot(), self._pending)
+            return _Known(self._ledger.main(), self._history.snapshot(), self._pending, self._died)
 
     @property
     def _pending(self) -> tuple[Proposal, ...]:
@@ -252,7 +262,7 @@ class TrialQueue:
             pending = (*known.pending, *(p for p in self._pending if p not in known.pending))
             files = self._ledger.files(known.base)
         # The baseline is always trial 0: a preview before it shows what comes after it.
-        number = max(1, len(known.history)) + len(pending)
+        number = max(1, len(known.history)) + len(pending) + len(known.died)
         if np.random.default_rng([self._seed, number, 1]).random() < self._null_rate:
             rationale = "changes nothing, to see how often the rule is fooled; never merged"
             return Proposal(known.base, "", "A change that does nothing", NULL, NULL, rationale)
@@ -266,6 +276,7 @@ class TrialQueue:
                 config=self._session.config,
                 revisions=self._ledger,
                 check=lambda text: experiment(text, known.base, self._land),
+                died=known.died,
                 tell=lambda text: self._session.observer(Notice(text)),
             )
         )
@@ -319,6 +330,18 @@ class TrialQueue:
             parents=(trial.id,),
             refused="" if diff else f"conflicts with the new main: {trial.ref} no longer applies",
         )
+
+
+def nothing_left(config: Config) -> str:
+    """Returns the sentence for a lab that has tried everything, with what would help by its configuration."""
+    space = config.space
+    named = ", ".join(list(space.parameters)[:4]) + (", ..." if len(space.parameters) > 4 else "")
+    helps = [f"more parameters or wider ranges in [space] (it has {named or 'none'})"]
+    helps += [] if space.discovers else ["discover = true in [space], which searches constants that nobody declared"]
+    helps += [] if config.catalogue else ["catalogue = true"]
+    helps += ["a [[pattern]] of your own"]
+    helps += [] if config.llm or config.agent.command else ["a model in [llm] or a coding agent in [agent]"]
+    return f"nothing is left to propose on this main. What would help: {'; '.join(helps)}"
 
 
 def experiment(text: str, base: str, land: Land) -> str:

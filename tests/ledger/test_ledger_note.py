@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from autogit.ledger import attachments, note, tables
@@ -51,15 +51,31 @@ def test_a_persons_words_survive_any_rewriting(records: list[Record], before: st
     assert note.words(note.write(text, [])) == f"{before}\n{after}\n"
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(RECORDS, max_size=3, unique_by=lambda r: r.id), st.lists(RECORDS, max_size=3, unique_by=lambda r: r.id))
-def test_joining_loses_nothing_and_can_be_repeated(ours: list[Record], theirs: list[Record]) -> None:
-    both = note.join(note.write("mine\n", ours), note.write("yours\n", theirs))
-    assert {r.id for r in note.parse(both, "")} == {r.id for r in (*ours, *theirs)}
+ALIKE = st.builds(
+    Record, st.sampled_from("01").map(lambda id: Trial(id, "c", "b", "T", "p", "o")), st.sampled_from(Verdict),
+    st.sampled_from(("", "why")), runs=st.lists(st.builds(Run, st.integers(0, 3), st.just(RunStatus.COMPLETED),
+    st.just(1.0)), max_size=3).map(tuple), checks=st.lists(st.dictionaries(st.just("seed"), st.integers(0, 3)),
+    max_size=2).map(tuple), closed=st.sampled_from(("2026-01-01", "2026-01-02")),
+)  # fmt: skip
+"""Few ids, so that both labs tell of the same trials; few runs, so that some are the same too."""
+SIDES = st.lists(ALIKE, max_size=2, unique_by=lambda r: r.id)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SIDES, SIDES, SIDES)
+def test_joining_loses_nothing_and_can_be_repeated(
+    ours: list[Record], theirs: list[Record], base: list[Record]
+) -> None:
+    before = note.write("", base)
+    both = note.join(note.write("mine\n", ours), note.write("yours\n", theirs), before)
+    event("both tell of one trial" if {r.id for r in ours} & {r.id for r in theirs} else "nothing is shared")
+    joined = {r.id: r for r in note.parse(both, "")}
+    assert joined.keys() == {r.id for r in (*ours, *theirs)}
     assert "mine" in both and "yours" in both
-    assert note.parse(note.join(both, note.write("yours\n", theirs)), "") == note.parse(both, "")
-    runs = {r.id: len(r.runs) for r in note.parse(both, "")}
-    assert all(runs[r.id] >= len(set(map(note._run_key, r.runs))) for r in (*ours, *theirs))
+    assert note.parse(note.join(both, note.write("yours\n", theirs), before), "") == list(joined.values())
+    for record in (*ours, *theirs):
+        assert set(map(note._run_key, record.runs)) <= set(map(note._run_key, joined[record.id].runs))
+        assert all(check in joined[record.id].checks for check in record.checks)
 
 
 def test_other_toml_between_the_fences_is_read_too() -> None:
@@ -90,9 +106,12 @@ def test_logs_and_curves_are_bounded() -> None:
     assert len(kept.steps) == attachments.CURVE_POINTS and kept.steps[-1] == 4999 and kept.steps[0] == 0
 
 
-@given(RECORDS)
-def test_of_two_verdicts_the_later_one_stands(record: Record) -> None:
-    first, later = replace(record, closed="2026-01-01"), replace(record, closed="2026-01-02", reason="again")
-    for ours, theirs in ((first, later), (later, first)):
-        (kept,) = note.parse(note.join(note.write("", [ours]), note.write("", [theirs])), "c" * 40)
-        assert (kept.reason, kept.closed) == ("again", "2026-01-02")
+@given(RECORDS, st.booleans())
+def test_of_two_verdicts_the_newer_one_stands_whatever_the_clocks_say(record: Record, back: bool) -> None:
+    first = replace(record, closed="2026-01-02")
+    later = replace(first, closed="2026-01-01" if back else "2026-01-03", reason="again")
+    base = note.write("", [first])
+    more = replace(first, runs=(*first.runs, Run(-1, RunStatus.COMPLETED, 1.0)))
+    for ours, theirs in ((more, later), (later, more)):
+        (kept,) = note.parse(note.join(note.write("", [ours]), note.write("", [theirs]), base), "c" * 40)
+        assert kept.reason == "again" and set(map(note._run_key, kept.runs)) == set(map(note._run_key, more.runs))

@@ -239,9 +239,37 @@ def test_no_commit_yet(tmp_path: Path) -> None:
     refused(tmp_path, "no commit yet")
 
 
-def test_another_main_branch(repository: Path) -> None:
+def test_the_branch_that_is_checked_out_is_main_and_stays_so(repository: Path) -> None:
     git(repository, "branch", "-m", "trunk")
-    refused(repository, "no branch main", "it has trunk", 'main = "trunk"')
+    ledger = open_lab(repository)
+    start = baseline(ledger)
+    git(repository, "checkout", "-q", "-b", "work")
+    again = open_lab(repository)
+    assert again.main() == start.trial.commit
+    trial = propose(again)
+    again.close(verdict(trial, Verdict.ACCEPTED), "", [])
+    assert git(repository, "rev-parse", "trunk") == trial.commit
+    assert git(repository, "rev-parse", "work") == start.trial.commit
+
+
+def test_no_branch_to_take_for_main(repository: Path) -> None:
+    git(repository, "branch", "-m", "trunk")
+    git(repository, "checkout", "-q", "--detach")
+    refused(repository, "no branch checked out", "it has trunk", 'main = "trunk"')
+
+
+def test_a_main_that_is_named_and_missing(repository: Path) -> None:
+    (repository / ".autoresearch.toml").write_text(f'main = "best"\n{CONFIG}')
+    with pytest.raises(WorkspaceError, match="no branch best"):
+        open_lab(repository)
+
+
+def test_a_lab_from_before_the_branch_was_noted_stays_on_main(ledger: GitLedger, repository: Path) -> None:
+    start = baseline(ledger)
+    git(repository, "config", "--unset", "autogit.main")
+    git(repository, "checkout", "-q", "-b", "work")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "mine")
+    assert open_lab(repository).main() == start.trial.commit
 
 
 @pytest.mark.parametrize("command", [("branch", "exp"), ("tag", "exp"), ("tag", "dead")])
@@ -261,12 +289,6 @@ def test_a_bare_repository(tmp_path: Path) -> None:
     refused(tmp_path / "bare", "bare repository", "clone")
 
 
-def test_objects_of_another_kind(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "-b", "main", "--object-format=sha256", "new")
-    git(tmp_path / "new", "commit", "-q", "--allow-empty", "-m", "Start")
-    refused(tmp_path / "new", "sha256", "sha1")
-
-
 def test_no_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     refused(repository, "git is not installed")
@@ -274,10 +296,10 @@ def test_no_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_old_git(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "git").write_text("#!/bin/sh\necho git version 2.25.1\n")
+    (tmp_path / "bin" / "git").write_text("#!/bin/sh\necho git version 2.35.9\n")
     (tmp_path / "bin" / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    refused(repository, "2.25.1", "2.32")
+    refused(repository, "2.35.9", "2.36")
 
 
 def test_another_owner(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

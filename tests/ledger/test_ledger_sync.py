@@ -13,7 +13,7 @@ from invariants import Before, check, staged
 
 from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import GitLedger
-from autogit.records import Verdict
+from autogit.records import Curve, Run, RunStatus, Verdict
 
 from .conftest import CONFIG, baseline, open_lab, propose, verdict
 
@@ -59,6 +59,15 @@ def test_a_clone_and_a_sync_are_a_whole_lab_with_a_name_of_its_own(first: GitLed
     check(first)
 
 
+def test_a_clone_without_notes_is_told_to_sync(first: GitLedger, remote: Path, tmp_path: Path) -> None:
+    assert first.unsynced() == ""
+    git(tmp_path, "clone", "-q", str(remote), "clone")
+    clone = open_lab(tmp_path / "clone")
+    assert "2 trials" in clone.unsynced() and "autogit sync origin" in clone.unsynced()
+    clone.sync("origin")
+    assert clone.unsynced() == ""
+
+
 def test_both_work_at_once_and_nothing_is_lost_or_doubled(first: GitLedger, second: GitLedger) -> None:
     for ledger in (first, second):
         ledger.close(verdict(propose(ledger, "learning_rate = 0.7\n")), "log", [])
@@ -74,6 +83,18 @@ def test_both_work_at_once_and_nothing_is_lost_or_doubled(first: GitLedger, seco
     first.sync("origin")
     assert git(first.root, "for-each-ref", "refs/notes", "refs/autogit", "refs/heads/main") == tips[0], "repeating adds"
     check(first)
+
+
+def test_both_extend_one_trial_and_no_run_is_lost(first: GitLedger, second: GitLedger) -> None:
+    for ledger, seed in ((first, 7), (second, 8)):
+        ledger.extend(
+            "1", [Run(seed, RunStatus.COMPLETED, 1.0, 5, {"val_loss": 1.5})], [Curve(seed, "loss", (1,), (2.0,))]
+        )
+    for ledger in (first, second, first):
+        ledger.sync("origin")
+    assert [run.seed for run in first.record("1").runs] == [run.seed for run in second.record("1").runs]
+    assert {run.seed for run in first.record("1").runs} == {1, 7, 8}
+    assert {curve.seed for curve in first.curves("1")} == {curve.seed for curve in second.curves("1")} == {7, 8}
 
 
 def test_texts_that_one_lab_has_taken_down_do_not_come_back(first: GitLedger, second: GitLedger) -> None:

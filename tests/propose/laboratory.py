@@ -8,10 +8,9 @@ import numpy as np
 from conftest import git
 
 from autogit.config.load import load
-from autogit.diff import unified
+from autogit.diff import applied, unified
 from autogit.history import History
 from autogit.ledger import GitLedger
-from autogit.propose.hunks import applied
 from autogit.protocols import Context
 from autogit.records import BASELINE, Proposal, Record, Run, RunStatus, Verdict
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from propose.laboratory import Laboratory
 
+from autogit.diff import applied
 from autogit.propose import build_portfolio
-from autogit.propose.hunks import applied
 from autogit.propose.operators.ablate import ablated_part
 from autogit.propose.operators.bundle import BundleProposer, parts
 from autogit.propose.patterns import catalogue

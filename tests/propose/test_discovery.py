@@ -3,8 +3,8 @@ from __future__ import annotations
 from propose.fabricated import Bench, config
 
 from autogit.config.space import Choice, Range
-from autogit.propose.search.discovery import widened
 from autogit.propose.search.hyperparameters import HyperparameterProposer
+from autogit.propose.search.parameters import widened
 from autogit.propose.search.setting import Search
 
 TRAIN = """\
@@ -50,3 +50,13 @@ def test_what_is_discovered_is_proposed() -> None:
     proposal = HyperparameterProposer().propose(bench.context())
     assert proposal is not None
     assert proposal.parameters.keys() <= Search.of(bench.context()).found.parameters.keys()
+
+
+def test_without_a_declared_parameter_literals_inside_functions_and_calls_are_searched_if_there_are_few_others() -> (
+    None
+):
+    code = "def main(dropout=0.1):\n    opt = Adam(net(hidden=64, padding=1, flag=True), lr=1e-3)\n"
+    assert widened(config("").space, {"train.py": code}, "python train.py").parameters.keys() == {
+        "dropout", "hidden", "lr",
+    }  # fmt: skip
+    assert widened(config("discover = false").space, {"train.py": code}, "python train.py").parameters == {}

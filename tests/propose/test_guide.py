@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from propose.fabricated import Bench, NoRevisions, config
 
-from autogit.propose.hunks import applied
+from autogit.diff import applied
 from autogit.propose.search.hyperparameters import HyperparameterProposer, parameter_importance
 from autogit.propose.search.setting import Search
 from autogit.propose.search.tpe import WINDOW, informative, suggestions

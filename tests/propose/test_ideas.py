@@ -9,7 +9,7 @@ from propose.fabricated import record
 from autogit.config.model import Agent, Config, Llm, Train
 from autogit.history import spending
 from autogit.ledger import ideas as shelf
-from autogit.propose.ideas import awaited, waiting
+from autogit.propose.lineage import awaited, waiting
 from autogit.records import Idea, Proposal, Record, Usage, Verdict
 
 FIRST, SECOND = Idea("a", "one", "1"), Idea("b", "two", "2")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from propose.laboratory import Laboratory
 
-from autogit.propose.hunks import applied
+from autogit.diff import applied
 from autogit.propose.operators.ablate import AblateProposer
 from autogit.propose.operators.branch import BranchProposer
 from autogit.propose.operators.combine import CombineProposer

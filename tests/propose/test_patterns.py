@@ -92,8 +92,9 @@ source = "mine"
 edits = [{ find = "Adam($$$A, lr=$L)", replace = "SGD($$$A, lr=10 * $L)" }]
 """)
     (pattern,) = available(config)
-    assert rewrite(pattern, {"a.py": "opt = Adam(model.parameters(), lr=3e-4)  # the step\n"}) == {
-        "a.py": "opt = SGD(model.parameters(), lr=10 * 3e-4)  # the step\n"
+    head = "from o import SGD, Adam\n"
+    assert rewrite(pattern, {"a.py": head + "opt = Adam(model.parameters(), lr=3e-4)  # the step\n"}) == {
+        "a.py": head + "opt = SGD(model.parameters(), lr=10 * 3e-4)  # the step\n"
     }
 
 
@@ -116,7 +117,8 @@ def test_a_variant_applies_whole_or_not_at_all() -> None:
 
 
 def test_insertion_keeps_the_indentation_and_the_rest_to_the_byte() -> None:
-    text = "import math\nwith x:\n    for b in d:\n        loss.backward()  # é\n        opt.step()\n"
+    head = "from m import a, b, c, d, loss, opt, x\n"
+    text = head + "with x:\n    for e in d:\n        loss.backward()  # é\n        opt.step()\n"
     pattern = Pattern("x", "X", "s", (Edit("loss.backward()", before="if a:\n    b()", after="c()"),))
     assert rewrite(pattern, {"m.py": text}) == {
         "m.py": text.replace(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogit.propose.search.places import Kind, Place, places, written
+from autogit.propose.search.literals import Kind, Place
+from autogit.propose.search.places import places, written
 from autogit.records import Value
 
 ARGPARSE = '''\

@@ -9,15 +9,13 @@ import pytest
 from propose.fabricated import Bench, NoRevisions, config, record
 
 from autogit.config.model import Limits
-from autogit.diff import unified
+from autogit.diff import applied, unified
 from autogit.errors import ProposerError
 from autogit.history import History
 from autogit.propose import build_portfolio
 from autogit.propose.beliefs import Arms, beliefs
-from autogit.propose.hunks import applied
 from autogit.propose.notices import Notices
-from autogit.propose.plateau import Rung, rung
-from autogit.propose.portfolio import Portfolio, is_model
+from autogit.propose.portfolio import Portfolio, Rung, is_model, rung
 from autogit.protocols import Context
 from autogit.records import Idea, Proposal, Verdict
 

@@ -212,7 +212,7 @@ def test_uncommitted_changes_are_said(tmp_path: Path) -> None:
     [
         ('print("acc: %.2f%%" % (100 * a))', "acc", "max"),
         ('print("Epoch {} | val_loss={:.3f} | val_acc={:.3f}".format(e, l, a))', "val_loss", "min"),
-        ('print("Test Accuracy of the model: {} %".format(100 * c / t))', "test_accuracy_of_the_model", "max"),
+        ('print("Test Accuracy of the model: {} %".format(100 * c / t))', "test_accuracy", "max"),
         ('import json\nprint(json.dumps({"auc": auc, "epoch": 3}))', "auc", "max"),
         ('import logging\nlogging.info("eval/perplexity %.2f", p)', "eval_perplexity", "min"),
         ('print("train loss", l)\nprint("R2:", r)', "r2", "max"),
@@ -233,8 +233,11 @@ def test_keras_prints_what_it_was_compiled_with() -> None:
     assert {(metric.name, metric.direction) for metric in found} == {("val_loss", "min"), ("val_auc", "max")}
 
 
-def test_what_is_printed_of_training_alone_is_no_metric() -> None:
-    assert printed('print(f"train_loss {x} lr {lr} grad_norm {g} time {t}")', "train.py") == []
+def test_what_is_printed_of_training_alone_is_the_last_choice() -> None:
+    line = 'print(f"train_loss {x} lr {lr} grad_norm {g} time {t}")\n'
+    (only,) = printed(line, "train.py")
+    assert only.name == "train_loss" and only.training
+    assert printed(line + 'print(f"wibble_val {x}")', "train.py")[0].name == "wibble_val"
     assert direction("wibble") is None
 
 

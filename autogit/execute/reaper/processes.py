@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGESIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Process:
     """False for a zombie: dead, but not yet asked for by its parent."""
     resident: int
     """Bytes in memory; what several processes share is counted for each."""
+    cpu: float | None = None
+    """Seconds of processor time that it and the children that it has waited for have used; None if not told."""
 
 
 def descendants(root: int) -> list[Process]:
@@ -111,6 +114,7 @@ def _everything() -> Iterable[Process]:
             name=head.partition(b"(")[2].decode(errors="replace"),
             alive=fields[0] not in (b"Z", b"X"),
             resident=int(fields[21]) * _PAGE,
+            cpu=sum(map(int, fields[11:15])) / _TICKS,
         )
 
 

@@ -15,13 +15,11 @@ CURVES = "refs/notes/autogit/curves"
 ALL = (LOGS, CURVES, RECORDS)
 """In the order in which a transaction moves them: a record that is there has its logs and curves."""
 
-_ID = 40
-
 
 class Merge(Protocol):
-    """Makes one text of two that are on the same commit."""
+    """Makes one text of two that are on the same commit, and were `base` when the sides last met (empty: never)."""
 
-    def __call__(self, ours: str, theirs: str) -> str: ...
+    def __call__(self, ours: str, theirs: str, base: str) -> str: ...
 
 
 def get(store: ObjectStore, root: str | None, commit: str) -> str:
@@ -51,11 +49,12 @@ def blobs(store: ObjectStore, root: str | None) -> dict[str, list[str]]:
     return parts
 
 
-def merge(store: ObjectStore, ours: str | None, theirs: str | None, join: Merge) -> str | None:
-    """A notes tree with the notes of both; where both have a note on one commit and it differs, `join` decides."""
-    mine, other = blobs(store, ours), blobs(store, theirs)
-    differ = [commit for commit in other if mine.get(commit) != other[commit]]
-    return put(store, ours, {c: join(get(store, ours, c), get(store, theirs, c)) for c in differ}) if differ else ours
+def merge(store: ObjectStore, ours: str | None, theirs: str | None, base: str | None, join: Merge) -> str | None:
+    """Returns a notes tree with the notes of both; if both have changed one since `base`, `join` makes one of them."""
+    mine, other, before = blobs(store, ours), blobs(store, theirs), blobs(store, base)
+    differ = [commit for commit in other if other[commit] not in (mine.get(commit), before.get(commit))]
+    texts = {c: join(get(store, ours, c), get(store, theirs, c), get(store, base, c)) for c in differ}
+    return put(store, ours, texts) if differ else ours
 
 
 def decode(body: bytes) -> str:
@@ -83,13 +82,11 @@ def _all(store: ObjectStore, root: str | None) -> Iterator[tuple[str, str]]:
             for name, entry in tree.items():
                 if entry.is_folder:
                     deeper.append((prefix + name, entry.id))
-                elif len(prefix) + len(name) == _ID:
+                elif len(prefix) + len(name) == 2 * store.id_bytes:
                     yield (prefix + name).decode("ascii", "replace"), entry.id
         level = deeper
 
 
 def _trees(store: ObjectStore, ids: list[str]) -> Iterator[Tree]:
-    from autogit.ledger.git.tree import parse_tree
-
     for found in store.find_all(ids):
-        yield parse_tree(found.body) if found is not None else {}
+        yield store.parse_tree(found.body) if found is not None else {}

@@ -45,6 +45,7 @@ class ObjectStore:
     def __init__(self, git: Git) -> None:
         self._git = git
         self._folder = git.directory / "objects"
+        self.id_bytes = git.id_bytes
         self._new: dict[str, Object] = {}
         self._recent: OrderedDict[str, Object] = OrderedDict()
         self._batch: subprocess.Popen[bytes] | None = None
@@ -80,11 +81,15 @@ class ObjectStore:
 
     def tree(self, id: str) -> Tree:
         """The entries of a tree."""
-        return parse_tree(self.read(id, "tree"))
+        return self.parse_tree(self.read(id, "tree"))
+
+    def parse_tree(self, body: bytes) -> Tree:
+        """Returns the entries of a tree object that was read already."""
+        return parse_tree(body, self.id_bytes)
 
     def add(self, kind: str, body: bytes) -> str:
         """Takes in an object; it is on the disk after the next `flush`."""
-        id = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(body)) + body).hexdigest()
+        id = hashlib.new(self._git.format, b"%s %d\0" % (kind.encode(), len(body)) + body).hexdigest()
         with self._turn:
             self._new[id] = Object(id, kind, body)
             self._remember(self._new[id])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -11,8 +12,8 @@ from pathlib import Path
 
 from autogit.errors import WorkspaceError
 
-OLDEST = (2, 32)
-"""The first version that takes GIT_CONFIG_GLOBAL and GIT_CONFIG_COUNT."""
+OLDEST = (2, 36)
+"""The first version that knows core.fsync, by which refs reach the disk."""
 
 NAME, EMAIL = "autogit", "autogit@localhost"
 """Who signs what autogit writes: never the person, who did not write it."""
@@ -55,6 +56,23 @@ class Git:
     """One repository's git. `directory` is its common directory: `.git` of the main checkout."""
 
     directory: Path
+    format: str = "sha1"
+    """The hash that names its objects: sha1 or sha256."""
+
+    @property
+    def id_bytes(self) -> int:
+        """Bytes of an object's id; it is written with twice as many hexadecimal digits."""
+        return hashlib.new(self.format).digest_size
+
+    @property
+    def no_id(self) -> str:
+        """The id that stands for no object at all."""
+        return "00" * self.id_bytes
+
+    @property
+    def reftable(self) -> bool:
+        """Whether its refs are in tables (git 2.45 and later) and not in a file each."""
+        return (self.directory / "reftable").is_dir()
 
     def run(self, *arguments: str, input: bytes = b"", variables: Mapping[str, str] | None = None,
             ok: Sequence[int] = (0,), cwd: Path | None = None, pass_fds: Sequence[int] = ()) -> bytes:  # fmt: skip

@@ -13,11 +13,13 @@ from autogit.ledger.git.locks import WriteLock
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.program import Git, GitFailedError
 
-NOTHING = "0" * 40
 EVERY = "*"
 """In an intent: all refs."""
 _PATIENCE = 2.0
 """Seconds that another git's lock is waited for: it holds one for milliseconds."""
+
+_LOCKED = ("File exists", "data is locked", "cannot lock references")
+"""What git says if another one holds a lock: on a ref's file, or on the table of all refs."""
 
 _BRIEFLY = 0.3
 """Seconds after which a lock that a dead transaction can have left is taken for its."""
@@ -75,7 +77,8 @@ class Refs:
             self._intent.note([move.ref for move in moves])
             self._trace("intent written")
             self._transact(moves)
-            self._store.sync(self._git.directory / move.ref for move in moves if move.new)
+            if not self._git.reftable:
+                self._store.sync(self._git.directory / move.ref for move in moves if move.new)
             self._trace("refs moved")
             self._intent.clear()
             self._trace("intent removed")
@@ -96,30 +99,36 @@ class Refs:
         with self._lock:
             refs = self._intent.read() or []
             locks = [self._git.directory / f"{ref}.lock" for ref in [*refs, "HEAD", "packed-refs"] if refs]
-            _remove_stale([*(self._git.directory / "refs").rglob("*.lock"), *locks] if EVERY in refs else locks)
+            if EVERY in refs:
+                locks += (self._git.directory / "refs").rglob("*.lock")
+            if self._git.reftable:
+                # One lock for all refs, and one for each table that is being rewritten.
+                locks += (self._git.directory / "reftable").glob("*.lock")
+            _remove_stale(locks)
             (self._git.directory / "packed-refs.new").unlink(missing_ok=True)
             self._intent.clear()
 
     def _transact(self, moves: Sequence[Move]) -> None:
         lines = [b"start"]
         for move in moves:
-            old = (move.old or NOTHING).encode()
+            old = (move.old or self._git.no_id).encode()
             if move.new is None:
                 lines.append(b"delete %s\0%s" % (move.ref.encode(), old))
             else:
                 lines.append(b"update %s\0%s\0%s" % (move.ref.encode(), move.new.encode(), old))
         script = b"\0".join([*lines, b"prepare", b"commit", b""])
         deadline = time.monotonic() + _PATIENCE
+        # Each ref's file is handed to the disk before its name; that it is there is waited for once, for all of them.
+        settings = [] if self._git.reftable else ["-c", "core.fsyncMethod=writeout-only"]
         while True:
             try:
-                # Each file's content is handed to the disk before its name; that it is there is waited for once.
-                self._git.run("-c", "core.fsyncMethod=writeout-only", "update-ref", "-z", "--stdin", input=script,
+                self._git.run(*settings, "update-ref", "-z", "--stdin", input=script,
                               pass_fds=[self._lock.descriptor])  # fmt: skip
                 return
             except GitFailedError as error:
                 if any(self.get(move.ref) != move.old for move in moves):
                     raise RefMovedError(f"a ref moved meanwhile: {error.stderr.strip()}") from None
-                if "File exists" not in error.stderr or time.monotonic() > deadline:
+                if not any(word in error.stderr for word in _LOCKED) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
 

@@ -22,15 +22,15 @@ class Entry:
 Tree = dict[bytes, Entry]
 
 
-def parse_tree(body: bytes) -> Tree:
-    """The entries of a tree object (SHA-1)."""
+def parse_tree(body: bytes, id_bytes: int) -> Tree:
+    """Returns the entries of a tree object of a repository whose ids have so many bytes."""
     tree: Tree = {}
     position = 0
     while position < len(body):
         space = body.index(b" ", position)
         end = body.index(b"\0", space)
-        tree[body[space + 1 : end]] = Entry(body[position:space], body[end + 1 : end + 21].hex())
-        position = end + 21
+        tree[body[space + 1 : end]] = Entry(body[position:space], body[end + 1 : end + 1 + id_bytes].hex())
+        position = end + 1 + id_bytes
     return tree
 
 

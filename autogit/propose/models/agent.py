@@ -13,7 +13,7 @@ from typing import Any
 
 from autogit.config.model import Agent
 from autogit.errors import PatchError, ProposerError
-from autogit.propose.ideas import waiting
+from autogit.propose.lineage import waiting
 from autogit.propose.models import agent_folder
 from autogit.propose.models.agent_folder import BRIEFING, WORDS, Outcome
 from autogit.propose.models.answer import REPAIR, crash_told, read, stale_told, to_mend

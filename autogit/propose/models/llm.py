@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autogit.config.model import Config, Llm
 from autogit.errors import Interrupted, PatchError, ProposerError
-from autogit.propose.ideas import waiting
+from autogit.propose.lineage import waiting
 from autogit.propose.models.answer import REPAIR, Answer, crash_told, read, stale_told, to_mend
 from autogit.propose.models.client import Client, CostLimit, Message, Patience, Reply
 from autogit.propose.models.prompt import brief, model_prompt

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from autogit.diff import unified
-from autogit.propose.hunks import applied
-from autogit.propose.lineage import on_main
-from autogit.propose.moves import moved
+from autogit.diff import applied, unified
+from autogit.propose.lineage import moved, on_main
 from autogit.propose.operators.bundle import parts
 from autogit.propose.patterns import available
 from autogit.propose.rewriting import rewrite
@@ -52,7 +50,7 @@ def ablated_part(context: Context, record: Record, part: str) -> Proposal | None
     # The others again, in the order in which they came.
     for name in parts(record):
         if name != part and name in patterns:
-            after = rewrite(patterns[name], files)
+            after = rewrite(patterns[name], files, context.config.train.command)
             if after is None:
                 return None
             files |= after

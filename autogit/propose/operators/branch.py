@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autogit.diff import unified
-from autogit.propose.hunks import applied
-from autogit.propose.lineage import roots, strongest_dead
-from autogit.propose.moves import moved
+from autogit.diff import applied, unified
+from autogit.propose.lineage import moved, roots, strongest_dead
 from autogit.propose.search.domains import near
 from autogit.propose.search.parameters import Parameter
 from autogit.propose.search.setting import Search

@@ -7,10 +7,9 @@ from dataclasses import replace
 from itertools import islice
 
 from autogit.config.patterns import Pattern
-from autogit.diff import unified
+from autogit.diff import applied, unified
 from autogit.errors import PatchError
-from autogit.propose.hunks import applied
-from autogit.propose.moves import parameters_set
+from autogit.propose.lineage import parameters_set
 from autogit.propose.patterns import PatternProposer, available, by_lot
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.domains import draw
@@ -40,6 +39,7 @@ class BundleProposer:
 
     def propose(self, context: Context) -> Proposal | None:
         failed = {operator for proposer, operator in failed_moves(context.history) if proposer == PatternProposer.name}
+        failed |= {proposal.operator for proposal in context.died}
         patterns = [pattern for pattern in available(context.config) if pattern.name not in failed]
         return next(filter(None, (self._drawn(context, patterns) for _ in range(TRIES))), None)
 
@@ -47,7 +47,7 @@ class BundleProposer:
         files, titles, names, reasons = dict(context.files), list[str](), list[str](), list[str]()
         most = int(context.rng.integers(MOST + 1))
         for pattern in by_lot(patterns, context.rng) if most else ():
-            after = rewrite(pattern, files)
+            after = rewrite(pattern, files, context.config.train.command)
             if after is not None:
                 files |= after
                 titles.append(pattern.title)

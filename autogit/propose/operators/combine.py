@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from autogit.history import History
-from autogit.propose.lineage import gains, near_misses, offered, roots, strongest_dead
-from autogit.propose.moves import moved
+from autogit.propose.lineage import gains, moved, near_misses, offered, roots, strongest_dead
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
 

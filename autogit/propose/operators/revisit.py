@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autogit.propose.lineage import near_misses, offered, roots
-from autogit.propose.moves import moved
+from autogit.propose.lineage import moved, near_misses, offered, roots
 from autogit.propose.search.failures import out_of_memory
 from autogit.protocols import Context
 from autogit.records import Proposal, Record, Verdict

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from autogit.propose.search.places import Kind, Place
+from autogit.propose.search.literals import Kind, Place
 from autogit.records import Scalar, Value
 
 

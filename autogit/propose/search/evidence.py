@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from autogit.config.space import Space
+from autogit.diff import applied
 from autogit.history import History
-from autogit.propose.hunks import applied
 from autogit.propose.lineage import parametric
 from autogit.propose.search.parameters import Found, find, same
 from autogit.protocols import Context

@@ -1,14 +1,56 @@
-"""Writes a value the way the file around it would: the number style, quotes and brackets of what it replaces."""
+"""Named literals in files, and how one is written: in the number style, quotes and brackets of what it replaces."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import IntEnum
 from pathlib import PurePosixPath
 
 from autogit.records import Scalar, Value
+
+
+class Kind(IntEnum):
+    """What a literal is for; the lower, the more surely it decides: a constant before a default that is overridden."""
+
+    SETTING = 0
+    """A constant at the top of a script, an entry of a configuration file, the default of a command-line option."""
+    FIELD = 1
+    """A field of a (data)class."""
+    ENTRY = 2
+    """An entry of a dict, an attribute that is set."""
+    LOCAL = 3
+    """A variable inside a function."""
+    DEFAULT = 4
+    """The default of a function's parameter."""
+    ARGUMENT = 5
+    """A keyword argument of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One literal: `text[start:end]` of the file `path` reads as `value` (None where it says None or null)."""
+
+    path: str
+    name: tuple[str, ...]
+    """Outermost first: `("GPTConfig", "n_embd")`, `("optimizer", "lr")`."""
+    value: Value | None
+    start: int
+    end: int
+    kind: Kind
+    line: int
+    """From 1."""
+
+    def answers_to(self, name: str) -> bool:
+        """Whether a parameter called `name` (dotted) may mean this place: it is named so, or its last parts are."""
+        parts = tuple(name.split("."))
+        return self.name[-len(parts) :] == parts
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
 
 
 def literal(value: Value, old: str, path: str) -> str:

@@ -3,52 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from autogit.propose.search.data_places import data_places
+from autogit.propose.search.literals import Place, literal
+from autogit.propose.search.python_places import python_places
 from autogit.records import Value
-
-
-class Kind(IntEnum):
-    """What a literal is for; the lower, the more surely it decides: a constant before a default that is overridden."""
-
-    SETTING = 0
-    """A constant at the top of a script, an entry of a configuration file, the default of a command-line option."""
-    FIELD = 1
-    """A field of a (data)class."""
-    ENTRY = 2
-    """An entry of a dict, an attribute that is set."""
-    LOCAL = 3
-    """A variable inside a function."""
-    DEFAULT = 4
-    """The default of a function's parameter."""
-    ARGUMENT = 5
-    """A keyword argument of a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One literal: `text[start:end]` of the file `path` reads as `value` (None where it says None or null)."""
-
-    path: str
-    name: tuple[str, ...]
-    """Outermost first: `("GPTConfig", "n_embd")`, `("optimizer", "lr")`."""
-    value: Value | None
-    start: int
-    end: int
-    kind: Kind
-    line: int
-    """From 1."""
-
-    def answers_to(self, name: str) -> bool:
-        """Whether a parameter called `name` (dotted) may mean this place: it is named so, or its last parts are."""
-        parts = tuple(name.split("."))
-        return self.name[-len(parts) :] == parts
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
 
 
 @lru_cache(maxsize=4096)
@@ -56,12 +17,8 @@ def places(path: str, text: str) -> tuple[Place, ...]:
     """Every literal of a file that has a name, in order; nothing for files that do not parse or are not understood."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".py":
-        from autogit.propose.search.python_places import python_places
-
         return python_places(path, text)
     if suffix in (".yaml", ".yml", ".json", ".toml"):
-        from autogit.propose.search.data_places import data_places
-
         return data_places(path, text)
     return ()
 
@@ -71,8 +28,6 @@ def written(text: str, edits: Mapping[Place, Value]) -> str | None:
 
     None where reading the result does not give back exactly these values and all others unchanged.
     """
-    from autogit.propose.search.literals import literal
-
     result = text
     for place in sorted(edits, key=lambda p: -p.start):
         old = text[place.start : place.end]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import TypeGuard
 
-from autogit.propose.search.places import Kind, Place
+from autogit.propose.search.literals import Kind, Place
 from autogit.records import Scalar, Value
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from autogit.diff import unified
-from autogit.propose.search.discovery import widened
 from autogit.propose.search.domains import distance
 from autogit.propose.search.evidence import Sample, evidence
 from autogit.propose.search.failures import Region, failed_regions
-from autogit.propose.search.parameters import Found, edited, find, fitting, same
+from autogit.propose.search.parameters import Found, edited, find, fitting, same, widened
 from autogit.protocols import Context
 from autogit.records import Proposal, Value
 
@@ -36,7 +35,9 @@ class Search:
         found = find(widened(context.config.space, context.files, command), context.files, command)
         samples = evidence(context, found)
         done = [record.trial.parameters for record in context.history.on(context.base)]
-        waiting = [proposal.parameters for proposal in context.pending if proposal.base == context.base]
+        waiting = [
+            proposal.parameters for proposal in (*context.pending, *context.died) if proposal.base == context.base
+        ]
         tried = tuple(parameters for parameters in chain(done, waiting) if parameters)
         return cls(found, tuple(samples), tuple(failed_regions(samples, len(context.history))), tried)
 

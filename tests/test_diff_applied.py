@@ -3,8 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogit.diff import unified
-from autogit.propose.hunks import applied
+from autogit.diff import applied, unified
 
 LINES = st.sampled_from(["a", "b", "--- x", "+++ y", "@@ -1 +1 @@", "", "\\ c", "\r", "é"])
 TEXTS = st.builds(

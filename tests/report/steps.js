@@ -1,0 +1,17 @@
+const told = {}, key = (name) => document.getElementById("chart").dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
+const shown = () => [...document.querySelectorAll("#all tbody tr")].filter((row) => !row.hidden);
+window.onerror = (message) => { told.error = message; };
+told.marks = document.querySelectorAll("use[data-place]").length;
+key("End"); told.last = document.getElementById("told").textContent;
+key("Home"); key("ArrowRight"); told.second = document.getElementById("told").textContent;
+key("+"); told.zoomed = [...document.querySelectorAll("use[data-place]")].filter((m) => m.style.display !== "none").length;
+key("Enter"); told.focus = document.activeElement.dataset.trial; told.curves = document.querySelectorAll("#curve polyline").length;
+document.getElementById("search").value = "part7+"; document.getElementById("search").dispatchEvent(new Event("input"));
+told.found = shown().length;
+document.getElementById("search").value = ""; document.getElementById("search").dispatchEvent(new Event("input"));
+document.getElementById("verdict").value = "accepted"; document.getElementById("verdict").dispatchEvent(new Event("change"));
+told.accepted = shown().length;
+document.querySelectorAll("#all thead button")[4].click();
+told.effects = shown().map((row) => row.cells[4].dataset.v).filter((v) => v !== "").map(Number);
+told.wide = document.documentElement.scrollWidth <= window.innerWidth;
+const out = document.createElement("pre"); out.id = "outcome"; out.textContent = JSON.stringify(told); document.body.append(out);
