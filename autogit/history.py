@@ -53,8 +53,8 @@ class History:
     ) -> None:
         """`line` gives the commits that `main` went through, from its tip back.
 
-        `terms` and `data`: what runs have to share for their numbers to compare (`Config.terms`, the data's hash).
-        Empty, or absent in a record, they compare with all.
+        `terms` and `data`: what runs have to share for their numbers to compare (`Config.terms`, the hash of the data).
+        What is empty, or absent in a record, compares with all.
         """
         self.metric = metric
         self._line = line

@@ -71,12 +71,12 @@ class StandardEvaluator:
     def _baseline(self, runs: Sequence[Run], history: History) -> More | Judgement:
         """Measures with as many seeds as the rule needs; a few equal results show that there is no noise."""
         config, found = self._config, means(runs)
-        if runs and (lacking := unreported(config, found)):
-            return Judgement(Verdict.CRASHED, lacking, found)
+        if runs and (absent := unreported(config, found)):
+            return Judgement(Verdict.CRASHED, absent, found)
         compared = objective(config, found)
         done = scores(runs, compared.score)
-        if half := incomplete(runs, compared):
-            return replace(half, verdict=Verdict.CRASHED)
+        if lacking := incomplete(runs, compared):
+            return replace(lacking, verdict=Verdict.CRASHED)
         wanted = self._rule.baseline_seeds
         seeds = self._rule.seeds(None, history, runs)[:wanted]
         equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1

@@ -16,13 +16,16 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist, median, pvariance
+from dataclasses import dataclass, replace
+from statistics import NormalDist, correlation, median, pvariance
 from typing import Protocol
 
 from autogit.config.model import Config
 from autogit.diff import grown_by
-from autogit.evaluate.noise import ON_A_LINE
+from autogit.evaluate.curve import final
+from autogit.evaluate.lines import normalised
+from autogit.evaluate.noise import ON_A_LINE, noise
+from autogit.evaluate.objective import objective
 from autogit.evaluate.rules import RaceRule, rule_of
 from autogit.evaluate.stack import GUESSED_DOF, GUESSED_SHARE
 from autogit.history import History
@@ -56,10 +59,24 @@ COMMENT = re.compile(r"(?<=[\s+-])#.*")
 SCHEDULE = re.compile(
     r"[+-](?![+-]{2}).*(?:schedul|warm_?up|(?<!weight_)(?<!ema_)decay|learning_rate_at|\bget_lr\b)", re.I
 )
-OBJECTIVE = re.compile(r"^[+-](?![+-]{2}).*(?:loss|cross_entropy|criterion|smoothing)", re.I | re.M)
+APART = re.compile(
+    r"^[+-](?![+-]{2}).*(?:loss|cross_entropy|criterion|smooth|dropout|drop_?path|decay|regular|penalt|\bl[12]\b|clip|augment"
+    r"|mixup|cutmix|noise|label|batch|data|sampl|shuffle|transform|hidden|width|depth|layer|channel|head|embd|embed|dim\b"
+    r"|_dim|size|units|neurons|rank|expert|norm)",
+    re.I | re.M,
+)
+"""Changes that can move a training loss and the metric apart: regularisation, loss, data, batch, size of the model."""
 WARM_UP = re.compile(r"^\s*\w*warm_?up\w*\s*(?::[^=\n]*)?=\s*([0-9][0-9_]*(?:\.\d*)?)\s*(?:#.*)?$", re.I | re.M)
 MONITOR = "monitor_loss"
 """A curve of this name is measured in a way that a proposal does not redefine."""
+MIN_RANKED_TRIALS = 10
+"""Finished trials from which a rank correlation is believed."""
+MIN_RANK_CORRELATION = 0.8
+"""From here on a training loss is held to rank trials as the metric does."""
+FLATTERY = 4.0
+"""By how many times more noises than its metric an incumbent's curve may have got better than what it replaced."""
+MIN_CONTRADICTIONS = 2
+"""Later runs that were behind an incumbent by their curves and ahead by the metric, before its curve is distrusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,27 @@ def seed_noise(groups: Sequence[Sequence[Course]], share: float) -> float | None
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """How far a monitored loss ranks trials as the metric does."""
+
+    metric: str
+    """The loss."""
+    correlation: float
+    """Spearman's, over the trials; 1 if both rank them alike."""
+    trials: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether runs may be stopped by this loss."""
+        return self.trials >= MIN_RANKED_TRIALS and self.correlation >= MIN_RANK_CORRELATION
+
+    def __str__(self) -> str:
+        word = "and stops runs" if self.holds else "and stops none"
+        ranks = f"{self.metric} ranks {self.trials} trials as the metric does"
+        return f"{ranks} with correlation {self.correlation:.2f}, {word}"
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What gaps did until the end: (candidate, reference) of the same seed, for trials that ran to their end."""
 
@@ -150,12 +188,17 @@ class Pruner:
         schedule_changed: bool = False,
         spared: bool = False,
         lead: float = RaceRule.lead,
+        rising: bool = False,
     ) -> None:
         """`total`: steps of the candidate's run. `sigma`: noise between seeds at a share of a run, None where unknown.
 
         `warmup_end`: the candidate's own, in steps. `spared`: let the run finish all the same; `halt` tells.
-        `lead`: by how many units of noise a run has to be ahead to win.
+        `lead`: by how many units of noise a run has to be ahead to win. `rising`: whether what is reported is better
+        when it is larger; `reference` falls in any case.
         """
+        self.metric = reference.curve.metric
+        """What the run has to report."""
+        self._rising = rising
         self._reference = reference
         self._total = total
         self._sigma = sigma
@@ -179,6 +222,7 @@ class Pruner:
         """
         if not math.isfinite(loss) or step <= self._step:
             return None
+        printed, loss = loss, -loss if self._rising else loss
         self._step, share = step, step / self._total if share is None else share
         other = self._reference.at(share)
         self._differences.append(None if other is None else loss - other)
@@ -193,7 +237,9 @@ class Pruner:
         if self._bad < BAD_CHECKS:
             return None
         where = f"{now:.3g} behind" if now >= 0 else f"only {-now:.3g} ahead of"
-        words = f"loss {loss:.4g} at step {step} ({share:.0%}) is {where} the incumbent's with the same seed"
+        words = (
+            f"{self.metric} {printed:.4g} at step {step} ({share:.0%}) is {where} the incumbent's with the same seed"
+        )
         self.halt = Halt(RunStatus.PRUNED, words)
         return None if self._spared else self.halt
 
@@ -249,19 +295,22 @@ class PrunerMaker:
         self._rule = rule_of(config)
         self._past = past
         self._history = history
+        self._primary = normalised(config.metric.name)
+        self._rising = config.metric.direction == "max"
+        self._score = objective(config, {}).score if config.metric.objective == "primary" else _none
         self._curves: dict[tuple[str, str], tuple[Curve, ...]] = {}
 
     def __call__(self, trial: Trial, seed: int, incumbent: Record, steps: int | None) -> Pruner | None:
-        """The pruner of a trial's first run; None where nothing may end it but divergence.
+        """Returns the pruner of a trial's first run, or None if nothing may end it but divergence.
 
-        `steps` is the candidate's own budget, None where nobody knows how many its time is worth: then the
+        `steps` is the candidate's own budget, None if nobody knows how many its time is worth: then the
         incumbent's last step stands for it.
         """
         reference = self._course(incumbent, seed)
         if self._confidence == 0 or reference is None:
             return None
         diff = self._past.diff(trial.id)
-        if reference.curve.metric != MONITOR and OBJECTIVE.search(diff):
+        if not self._tells(reference.curve.metric, diff) or self._flattered(incumbent, reference.curve.metric):
             return None
         pairs, total = self._pairs(), steps or reference.total
         return Pruner(
@@ -274,7 +323,65 @@ class PrunerMaker:
             schedule_changed=reshaped(diff),
             spared=trial.number % SPARED_EVERY == 0,
             lead=self._lead(diff),
+            rising=self._rising and reference.curve.metric == self._primary,
         )
+
+    def ranking(self) -> Ranking | None:
+        """Returns how finished trials rank by the end of their curves and by the metric; None if there is no curve."""
+        found = []
+        for record in self._history.compared()[-MAX_TRIALS_READ:]:
+            for run in record.runs[:1]:
+                course, score = self._course(record, run.seed), self._score(run.metrics)
+                if course is not None and score is not None:
+                    found.append((course, -score))
+        if not found or found[-1][0].curve.metric == self._primary:
+            return None
+        name = found[-1][0].curve.metric
+        alike = [(final(course.curve), score) for course, score in found if course.curve.metric == name]
+        return Ranking(name, rank_correlation(*zip(*alike, strict=True)), len(alike))
+
+    def _tells(self, series: str, diff: str) -> bool:
+        """Whether a series tells of the metric for this change: the metric itself, a declared monitor, or a training
+        loss that has been seen to rank as the metric does, if the change leaves alone what parts the two."""
+        if series in (self._primary, MONITOR):
+            return True
+        ranking = None if APART.search(diff) else self.ranking()
+        return ranking is not None and ranking.metric == series and ranking.holds
+
+    def _flattered(self, incumbent: Record, series: str) -> bool:
+        """Whether an incumbent's curve says more than its metric bears out: against what it replaced, or against the
+        later runs that were held against it."""
+        if series == self._primary:
+            return False
+        base = None if incumbent.trial.is_baseline else self._history.at(incumbent.trial.base)
+        measured = noise(self._history.compared(), self._score)
+        spread = self._noise()(1.0)
+        if base is not None and measured is not None and measured.sd > 0 and spread:
+            for ahead, gained in self._leads(incumbent, base):
+                by_curve = ahead / (math.sqrt(2) * spread)
+                if by_curve > FLATTERY * max(1.0, gained / measured.sd):
+                    return True
+        behind = [
+            gained
+            for record in self._history.on(incumbent.trial.commit)[-MAX_TRIALS_READ:]
+            for ahead, gained in self._leads(record, incumbent)[:1]
+            if ahead < 0
+        ]
+        better = sum(gained > 0 for gained in behind)
+        return better >= MIN_CONTRADICTIONS and 2 * better > len(behind)
+
+    def _leads(self, record: Record, other: Record) -> list[tuple[float, float]]:
+        """(lead by the end of the curve, lead by the metric) of a record over another, for each seed of both."""
+        found = []
+        for run in record.runs:
+            theirs = other.run(run.seed)
+            own, reference = self._course(record, run.seed), self._course(other, run.seed)
+            scores = self._score(run.metrics), None if theirs is None else self._score(theirs.metrics)
+            if own is None or reference is None or scores[0] is None or scores[1] is None:
+                continue
+            if own.curve.metric == reference.curve.metric:
+                found.append((final(reference.curve) - final(own.curve), scores[0] - scores[1]))
+        return found
 
     def _lead(self, diff: str) -> float:
         """What a change has to lead by, in units of noise; one that removes code may be behind by what it may cost."""
@@ -324,7 +431,28 @@ class PrunerMaker:
         if key not in self._curves:
             self._curves[key] = self._past.curves(record.id)
         curve = next((c for c in self._curves[key] if c.seed == seed and len(c.steps) > 1), None)
-        return None if curve is None else Course(curve, run.step)
+        if curve is None:
+            return None
+        if self._rising and curve.metric == self._primary:
+            # Courses fall as they get better.
+            curve = replace(curve, values=tuple(-value for value in curve.values))
+        return Course(curve, run.step)
+
+
+def _none(metrics: Mapping[str, float]) -> float | None:
+    """A composite has no series of its own, and no loss ranks as it does."""
+    return None
+
+
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
+    """Returns Spearman's rank correlation, equal values sharing their ranks; 0 if one of them does not vary."""
+    ranks = []
+    for values in (a, b):
+        ordered = sorted(values)
+        ranks.append([(bisect_left(ordered, value) + bisect_right(ordered, value)) / 2 for value in values])
+    if min(len(set(values)) for values in ranks) < 2:
+        return 0.0
+    return correlation(*ranks)
 
 
 def reshaped(diff: str) -> bool:

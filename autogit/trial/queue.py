@@ -152,7 +152,7 @@ class TrialQueue:
                 self._ledger.discard(trial)
             if self._history.at(main) is not None:
                 return None
-            first = "Baseline under a new configuration" if self._history.best() else "Baseline"
+            first = "Baseline under a new configuration" if len(self._history) else "Baseline"
             title = first if self._history.baseline is None else "Baseline after a person's commit"
             return self._landed(Proposal(base=main, diff="", title=title, proposer=BASELINE, operator=BASELINE))
 
