@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from autogit.config.space import Choice
 from autogit.propose.search.domains import at_share, brought, ordinal, share_at
@@ -19,6 +20,7 @@ from autogit.propose.search.evidence import Sample
 from autogit.propose.search.parameters import Found, Parameter, same
 from autogit.records import Proposal, Value
 
+Array = npt.NDArray[np.float64]
 MIN_MEASURED_SETTINGS = 3
 """Samples with a metric below which there is nothing to learn from."""
 MAX_SETTINGS = 60
@@ -27,8 +29,8 @@ KERNELS = 24
 """Scales that are drawn for one question."""
 GRID_POINTS = 9
 """Values of a range that are looked at."""
-SEVERAL_MOVES = 200
-"""Changes of several parameters that are looked at beside all changes of one: half of them of two or three."""
+SEVERAL_MOVES = 150
+"""Changes of two or three parameters that are looked at beside all changes of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def promising(
     rng: np.random.Generator,
     pending: Sequence[Proposal] = (),
 ) -> Iterator[dict[str, Value]]:
-    """Yields changes of one or more parameters, the most promising first; nothing if too little was measured.
+    """Yields changes of one to three parameters, the most promising first; nothing if too little was measured.
 
     What is `pending` is taken to come out as the average of what is known, so that nothing like it is asked again.
     """
@@ -97,18 +99,19 @@ def _loss(sample: Sample, sign: float) -> float:
     return math.inf if sample.value is None else sign * sample.value
 
 
-def _scaled(losses: Sequence[float]) -> np.ndarray:
+def _scaled(losses: Sequence[float]) -> Array:
     """Losses with mean 0 and spread 1, of which bad ones are told apart by less and less; failures are the worst."""
     values = np.array(losses)
     finite = values[np.isfinite(values)]
     best, spread = finite.min(), max(float(np.median(finite - finite.min())), 1e-12)
     excess = (np.where(np.isfinite(values), values, finite.max()) - best) / spread
     bent = np.where(excess > 2, 2 + np.log1p(np.maximum(excess - 2, 0)), excess)
-    return (bent - bent.mean()) / max(float(bent.std()), 1e-9)
+    scaled: Array = (bent - bent.mean()) / max(float(bent.std()), 1e-9)
+    return scaled
 
 
 def _moves(found: Found, axes: Mapping[str, _Axis], rng: np.random.Generator) -> Iterator[dict[str, Value]]:
-    """Every change of one parameter to a value of its grid, then some of two and three, and of any number."""
+    """Every change of one parameter to a value of its grid, then some of two and three."""
     options = {
         name: [value for value in axis.values if not same(value, axis.parameter.value)] for name, axis in axes.items()
     }
@@ -117,27 +120,25 @@ def _moves(found: Found, axes: Mapping[str, _Axis], rng: np.random.Generator) ->
         yield from ({name: value} for value in options[name])
     if len(names) < 2:
         return
-    for i in range(SEVERAL_MOVES):
-        most = 3 if i % 2 else len(names)
-        count = min(len(names), int(rng.integers(2, most + 1)))
-        chosen = rng.choice(len(names), count, replace=False)
-        yield {names[k]: options[names[k]][int(rng.integers(len(options[names[k]])))] for k in chosen}
+    for _ in range(SEVERAL_MOVES):
+        chosen = rng.choice(len(names), min(len(names), int(rng.integers(2, 4))), replace=False)
+        yield {names[i]: options[names[i]][int(rng.integers(len(options[names[i]])))] for i in chosen}
 
 
 def _expected_improvement(
-    settings: np.ndarray,
-    losses: np.ndarray,
-    candidates: np.ndarray,
-    present: np.ndarray,
+    settings: Array,
+    losses: Array,
+    candidates: Array,
+    present: Array,
     widths: Sequence[int],
     rng: np.random.Generator,
-) -> np.ndarray:
+) -> Array:
     """Of each candidate over the present setting, averaged over kernels by their likelihood."""
     from scipy.linalg import cho_solve, cholesky
     from scipy.special import ndtr
 
     own, asked, here = _distances(settings, settings), _distances(candidates, settings), _distances(present, settings)
-    parameter_of = np.repeat(np.arange(len(widths)), widths)
+    parameter_of: npt.NDArray[np.intp] = np.repeat(np.arange(len(widths)), widths)
     outcomes = []
     for _ in range(KERNELS):
         kernel = _Kernel.drawn(len(widths), parameter_of, rng)
@@ -155,18 +156,20 @@ def _expected_improvement(
         outcomes.append((likelihood, sd * (z * ndtr(z) + np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi))))
     best = max(likelihood for likelihood, _ in outcomes)
     shares = np.array([math.exp(likelihood - best) for likelihood, _ in outcomes])
-    return np.einsum("k,kc->c", shares / shares.sum(), np.array([gain for _, gain in outcomes]))
+    averaged: Array = shares / shares.sum() @ np.array([gain for _, gain in outcomes])
+    return averaged
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.abs(a[:, None, :] - b[None, :, :])
+def _distances(a: Array, b: Array) -> Array:
+    distances: Array = np.abs(a[:, None, :] - b[None, :, :])
+    return distances
 
 
 @dataclass(frozen=True, slots=True)
 class _Kernel:
-    lengths: np.ndarray
+    lengths: Array
     """By coordinate: the distance over which a parameter's effect changes."""
-    parts: np.ndarray
+    parts: Array
     """By coordinate: its share in the sum of own effects."""
     added: float
     """The share of own effects in all."""
@@ -174,7 +177,7 @@ class _Kernel:
     noise: float
 
     @classmethod
-    def drawn(cls, parameters: int, parameter_of: np.ndarray, rng: np.random.Generator) -> _Kernel:
+    def drawn(cls, parameters: int, parameter_of: npt.NDArray[np.intp], rng: np.random.Generator) -> _Kernel:
         lengths = np.exp(rng.normal(math.log(0.7), 0.7, parameters))
         parts = rng.exponential(1.0, parameters)
         count = np.bincount(parameter_of, minlength=parameters)
@@ -183,7 +186,8 @@ class _Kernel:
             math.exp(rng.normal(0.3, 0.5)), math.exp(rng.normal(math.log(0.05), 1.0)),
         )  # fmt: skip
 
-    def __call__(self, distances: np.ndarray) -> np.ndarray:
+    def __call__(self, distances: Array) -> Array:
         d = distances * (math.sqrt(5) / self.lengths)
         each = (1 + d + d * d / 3) * np.exp(-d)
-        return self.scale * (self.added * (each @ self.parts) + (1 - self.added) * each.prod(axis=-1))
+        value: Array = self.scale * (self.added * (each @ self.parts) + (1 - self.added) * each.prod(axis=-1))
+        return value

@@ -22,10 +22,10 @@ GRAIN_SHARE = 0.04
 """What is nearer than this share of the range teaches little, and is tried only when nothing else is left."""
 MAX_SUGGESTIONS = 8
 """Suggestions of the model that are looked at before chance decides, if those before cannot be used."""
-MAX_STEPPED_PARAMETERS = 8
-"""Parameters of a space that is small enough to begin with a step of each."""
+SMALL_SPACE = 5
+"""Parameters up to which a space begins with a step of each; in larger ones that was no better (docs/search.md)."""
 EARLY_SAMPLES = 30
-"""Settings that are known, up to which a Gaussian process suggests; TPE does after that."""
+"""Settings that are known, up to which a Gaussian process suggests in a small space; TPE does after that."""
 MAX_RANDOM_DRAWS = 200
 """Settings drawn before a finite space is gone through one by one."""
 
@@ -75,9 +75,11 @@ def _candidates(context: Context, search: Search) -> Iterator[Setting]:
 
 
 def _early(context: Context, search: Search, rng: np.random.Generator) -> Iterator[Setting]:
-    """What is tried while little is known: a step of each parameter of a small space, then what a process expects."""
+    """What is tried first in a small space: a step of each parameter, then what a Gaussian process expects most of."""
     parameters, known = list(search.found.parameters.values()), len(search.samples) + len(context.pending)
-    if known <= min(len(parameters), MAX_STEPPED_PARAMETERS) and len(parameters) <= MAX_STEPPED_PARAMETERS:
+    if len(parameters) > SMALL_SPACE:
+        return
+    if known <= len(parameters):
         yield from coordinate_moves(parameters, search.samples, rng)
     if known < EARLY_SAMPLES:
         direction = context.history.metric.direction
