@@ -151,10 +151,11 @@ REPOSITORIES = {
         {
             "opts.py": "import argparse\ndef parse():\n    p = argparse.ArgumentParser()\n"
             "    p.add_argument('--manual-seed', type=int, default=0)\n    p.add_argument('--save-dir')\n"
-            "    p.add_argument('--lr', type=float, default=0.01)\n    return p.parse_args()\n",
+            "    p.add_argument('--lr', type=float, default=0.01)\n    p.add_argument('--batch-size', default=64)\n"
+            "    return p.parse_args()\n",
             "main.py": "from opts import parse\nargs = parse()\n" + loop(lr="args.lr"),
         },
-        "{python} main.py --manual-seed {seed} --save-dir {out}", "val_loss", constants=frozenset({"lr"}),
+        "{python} main.py --manual-seed {seed} --save-dir {out}", "val_loss", constants=frozenset({"lr", "batch_size"}),
     ),
     "short spelling beside the long one": Repository(
         {

@@ -62,7 +62,9 @@ def worth_searching(
         tries[name] += 1
         if tries[name] > MAX_PLACES:
             continue
-        holders = {path: text for path, text in editable.items() if name in text}
+        # An option is spelled with dashes.
+        dashed = name.replace("_", "-")
+        holders = {path: text for path, text in editable.items() if name in text or dashed in text}
         told_apart = _told_apart(place, domain, holders, command)
         if told_apart is not None:
             found.append(told_apart)
