@@ -113,6 +113,26 @@ def test_the_advice_for_data_that_a_run_does_not_see_works(tmp_path: Path, made:
     assert Lab.open(folder).loop(trials=1).reason
 
 
+def test_a_file_that_only_a_newer_python_reads_is_told_from_a_missing_package(tmp_path: Path) -> None:
+    files = {"train.py": SCRIPT.format(more="import model"), "model.py": "def f(:\n    pass\n"}
+    (finding,) = wrong(lab(tmp_path / "lab", files))
+    assert finding.subject == "run" and "SyntaxError" in finding.text and "newer Python" in finding.text
+
+
+def test_folders_of_links_and_folders_with_a_tracked_file_are_seen_whole(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "blob").write_text("1")
+    more = 'assert open("data/x.csv").read() == "1" and open("data/here.txt").read() == "2"'
+    files = {"train.py": SCRIPT.format(more=more), "data/.gitkeep": "", ".gitignore": "data/*\n!data/.gitkeep\n"}
+    folder = lab(tmp_path / "lab", files, 'data = ["data"]\n')
+    (folder / "data" / "x.csv").symlink_to(tmp_path / "store" / "blob")
+    (folder / "data" / "here.txt").write_text("2")
+    assert wrong(folder) == []
+    Lab.open(folder).loop(trials=1)
+    assert Lab.open(folder).trial(0).runs[0].status == "completed"
+    assert sorted(path.name for path in (folder / "data").iterdir()) == [".gitkeep", "here.txt", "x.csv"]
+
+
 def test_data_that_nobody_has_is_no_matter_of_the_configuration(tmp_path: Path) -> None:
     (finding,) = wrong(lab(tmp_path / "lab", {"train.py": SCRIPT.format(more='open("data/x.csv")')}))
     assert "is not in your folder either" in finding.text
