@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from autogit.evaluate.nulls import NullChecks
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
+    from autogit.report.export import Done
     from autogit.report.facts import Facts
     from autogit.trial.ablate import Ablation
     from autogit.trial.first_run import FirstRun
@@ -340,6 +341,19 @@ class Lab:
             spent="" if spent is None else f"Models and agents made {spent.proposals} proposals",
             cost=None if spent is None else spent.usage.cost,
         )
+
+    def export(self, name: str, target: str | None = None) -> Done:
+        """Takes the trials that are not there yet into another tool, by the exporter of this name.
+
+        `target` is a file, a folder or a tracking URI; without it the lab's private folder. Raises AutogitError if
+        there is no such exporter, its package is missing, or it does not take them.
+        """
+        from autogit.report.export import Done, exporter, target_of
+
+        kind = exporter(name)
+        place = target or target_of(kind, self.ledger.private)
+        added = kind(place).export(self._wiring().exported(record) for record in self.history)
+        return Done(added, place, kind.hint.replace("{target}", place))
 
     def _repr_html_(self) -> str:
         """How a lab looks in a notebook: its headline and its progress."""

@@ -211,6 +211,10 @@ class Executor(Protocol):
     """Runs jobs; nothing that a job started is left when `run` returns."""
 
     @property
+    def tier(self) -> str:
+        """The level of protection in force, by its name; it stays the same as long as this executor lives."""
+
+    @property
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine makes numbers comparable, for the record: device, threads, versions, sandbox tier."""
 
