@@ -68,7 +68,7 @@ def test_a_good_lab_is_started_and_nothing_of_that_stays(tmp_path: Path) -> None
 def test_an_import_of_another_script_is_only_a_note(tmp_path: Path) -> None:
     files = {"train.py": SCRIPT.format(more=""), "sample.py": "import not_here_at_all\n"}
     found = doctor(lab(tmp_path / "lab", files))
-    assert [finding.state for finding in found["imports"]] == [State.GOOD, State.NOTE]
+    assert [finding.state for finding in found.get("imports", [])] == [State.GOOD, State.NOTE], found
     assert "not_here_at_all (sample.py)" in found["imports"][1].text
 
 
@@ -76,6 +76,13 @@ def test_an_import_that_the_script_lacks_is_wrong_also_through_its_modules(tmp_p
     files = {"train.py": SCRIPT.format(more="import model"), "model.py": "import not_here_at_all\n"}
     (finding,) = wrong(lab(tmp_path / "lab", files))
     assert finding.subject == "imports" and "(model.py:1); install it" in finding.text
+
+
+def test_a_module_of_a_package_is_not_taken_for_the_package_that_is_missing(tmp_path: Path) -> None:
+    files = {"train.py": SCRIPT.format(more="import tok.tensors"), "tok/__init__.py": ""}
+    files["tok/tensors.py"] = "import tensors\n"
+    (finding,) = wrong(lab(tmp_path / "lab", files))
+    assert "install it" in finding.text and "PYTHONPATH" not in finding.text
 
 
 def test_a_package_below_src_is_named_with_the_path_that_finds_it(tmp_path: Path) -> None:

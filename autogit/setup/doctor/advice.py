@@ -55,6 +55,9 @@ def _module(lab: Lab, module: str, program: str | None) -> str:
         if parts[-1] == f"{top}.py" or (top in parts[:-1] and path.endswith(".py")):
             place = len(parts) - 1 if parts[-1] == f"{top}.py" else parts.index(top)
             inner = PurePosixPath(*parts[:place]).as_posix()
+            if f"{inner}/__init__.py" in tracked:
+                # A module of a package bears the name of the package that is missing, and is not meant.
+                continue
             inner = os.path.relpath(inner, lab.ledger.prefix or ".")
             return (
                 f"{top} lies in {inner} of this repository, and a run sees its own checkout, not what is installed "
