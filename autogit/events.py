@@ -31,7 +31,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run has reported a step."""
+    """A run goes on: it has reported a step, or a second has passed."""
 
     trial: Trial
     slot: int
@@ -42,6 +42,12 @@ class Progress:
     """Since the run started."""
     share: float | None
     """How much of its budget is used, 0 to 1, where that is known."""
+    quiet: float = 0.0
+    """Seconds since it last printed a line."""
+    line: str = ""
+    """The last line that it printed."""
+    cores: float | None = None
+    """Processor cores that it keeps busy, where that is known: near 0, it waits for something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ print(lab.best())
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from autogit.evaluate.nulls import NullChecks
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
+    from autogit.report.export import Done
     from autogit.report.facts import Facts
     from autogit.trial.ablate import Ablation
+    from autogit.trial.first_run import FirstRun
     from autogit.trial.reproduce import Consent, Reproduction, Verification
     from autogit.wiring import Wiring
 
@@ -280,6 +282,14 @@ class Lab:
                     self.history.add(self.ledger.note_check(record.id, found.check(when)))
                     yield found
 
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the unchanged training command for a few seconds, in the place where trials run, with seed after seed.
+
+        Nothing is recorded. Raises LabBusyError if a loop runs, ConfigError or WorkspaceError if it cannot be started.
+        """
+        with self._working():
+            yield from self._wiring().first_runs()
+
     def preview(self, count: int = 5, seed: int = 0) -> list[Proposal]:
         """What a loop with this seed would try next; nothing is run. A language model among the proposers is asked."""
         return self._wiring().loop(self.config, silent, 1, seed).preview(count)
@@ -342,6 +352,19 @@ class Lab:
             spent="" if spent is None else f"Models and agents made {spent.proposals} proposals",
             cost=None if spent is None else spent.usage.cost,
         )
+
+    def export(self, name: str, target: str | None = None) -> Done:
+        """Takes the trials that are not there yet into another tool, by the exporter of this name.
+
+        `target` is a file, a folder or a tracking URI; without it the lab's private folder. Raises AutogitError if
+        there is no such exporter, its package is missing, or it does not take them.
+        """
+        from autogit.report.export import Done, exporter, target_of
+
+        kind = exporter(name)
+        place = target or target_of(kind, self.ledger.private)
+        added = kind(place).export(self._wiring().exported(record) for record in self.history)
+        return Done(added, place, kind.hint.replace("{target}", place))
 
     def _repr_html_(self) -> str:
         """How a lab looks in a notebook: its headline and its progress."""

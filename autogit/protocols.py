@@ -151,6 +151,12 @@ class Monitor(Protocol):
     def line(self, text: str, seconds: float) -> Halt | None:
         """One line of output (no newline; undecodable bytes replaced), `seconds` after the start."""
 
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        """Comes about once a second, whether or not the run prints, `seconds` after the start.
+
+        `cpu`: seconds of processor time that its whole process tree has used; None if the executor cannot tell.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -205,6 +211,10 @@ class Executor(Protocol):
     """Runs jobs; nothing that a job started is left when `run` returns."""
 
     @property
+    def tier(self) -> str:
+        """The level of protection in force, by its name; it stays the same as long as this executor lives."""
+
+    @property
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine makes numbers comparable, for the record: device, threads, versions, sandbox tier."""
 
@@ -239,9 +249,17 @@ class Judgement:
 class Reading(Monitor, Protocol):
     """A monitor that also tells what it has read so far, for the display."""
 
-    step: int | None
-    loss: float | None
-    """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+    @property
+    def step(self) -> int | None:
+        """The last step that was reported."""
+
+    @property
+    def loss(self) -> float | None:
+        """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The finite numbers that were read so far, by the names of the configuration."""
 
 
 class Pruner(Protocol):

@@ -6,8 +6,10 @@ cluster replaces a service and needs no second composition root.
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,7 +21,7 @@ from autogit.errors import PatchError
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
 from autogit.evaluate.stopping import Stops
-from autogit.events import Event, Observer
+from autogit.events import Event, Observer, silent
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
 from autogit.ledger import GitLedger
@@ -27,7 +29,11 @@ from autogit.loop import Loop
 from autogit.patch import Policy, land, without_effect
 from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
+from autogit.records import Record
+from autogit.report.export import Exported, LiveExport
 from autogit.trial.audit import Auditor
+from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
+from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
 from autogit.trial.jobs import JobMaker
 from autogit.trial.judge import Certify, Judge
 from autogit.trial.live import LiveFile
@@ -110,6 +116,7 @@ class Wiring:
             config = replace(config, llm=(), agent=Agent())
         proposer = build_portfolio(config, cancel)
         proposer.notices.say(*([UNPROTECTED] if unprotected else []), *([UNTRUSTED] if untrusted else []))
+        exports = LiveExport(config.observe.exporters, self.ledger.private, self.exported)
         return Services(
             config=config,
             config_hash=self.file.hash,
@@ -122,10 +129,11 @@ class Wiring:
             jobs=self._jobs(config),
             pruner=Stops(config, self.ledger, self.history),
             certify=partial(due_certificate, config, self.history),
-            notices=proposer.notices.take,
+            notices=lambda: [*proposer.notices.take(), *exports.take()],
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,
                 LiveFile(self.ledger.private).tell,
+                exports.tell,
             ),
             cancel=cancel,
         )
@@ -140,6 +148,22 @@ class Wiring:
         metric = self.file.config.metric.name
         measured = noise(list(self.history), lambda metrics: metrics.get(metric))
         return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement, consent)
+
+    def first_runs(self) -> Generator[FirstRun]:
+        """Starts the training command of `main` for a few seconds, with seed after seed; nothing of it stays."""
+        config = self.file.config
+        if "{seconds}" in config.train.command and config.budget.seconds is None:
+            # The command line of a loop gives them.
+            config = replace(config, budget=replace(config.budget, seconds=PATIENCE_SECONDS))
+        glance = Glance(StandardEvaluator(config), config.metric.name, bool(config.evaluate.command))
+        executor, jobs = LocalExecutor(config), self._jobs(config)
+        cancel = threading.Event()
+        measurement = Measurement(config, self.ledger, executor, glance, jobs, silent, cancel, FIRST_RUN_FOLDER)
+        try:
+            for seed in itertools.count(config.train.seed):
+                yield first_run(measurement, glance, self.ledger.main(), seed)
+        finally:
+            shutil.rmtree(self.ledger.private / FIRST_RUN_FOLDER, ignore_errors=True)
 
     def context(self) -> Context:
         """Returns what a proposer may know now."""
@@ -163,6 +187,21 @@ class Wiring:
             raise PatchError(f"{ignored[0]}: git ignores it here (.gitignore), so it is no part of a proposal")
         idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
         return replace(landed, idle=idle)
+
+    def exported(self, record: Record) -> Exported:
+        """What exporters get of a trial."""
+        metric = self.file.config.metric
+        return Exported(
+            lab=self.ledger.root.name,
+            metric=metric.name,
+            direction=metric.direction,
+            record=record,
+            value=self.history.value(record),
+            improvement=self.history.improvement(record),
+            effect=self.history.effect(record),
+            diff="" if record.trial.is_baseline else self.ledger.diff(record.id),
+            curves=self.ledger.curves(record.id),
+        )
 
     def _jobs(self, config: Config) -> JobMaker:
         return JobMaker(config, self.ledger.root, self.ledger.prefix, _run_seconds(config, self.history))

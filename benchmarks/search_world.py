@@ -225,6 +225,10 @@ class TableExecutor:
         self._budget = budget
 
     @property
+    def tier(self) -> str:
+        return "none"
+
+    @property
     def environment(self) -> Mapping[str, Scalar]:
         return {"device": "table"}
 

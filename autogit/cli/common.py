@@ -118,7 +118,7 @@ def open_lab(context: click.Context) -> Lab:
 
 
 def consent(yes: bool) -> Callable[[str], bool]:
-    """Returns what asks the person before foreign commands are run; `yes` agrees, and without a terminal nobody does."""
+    """Returns what asks the person before foreign commands are run. `yes` agrees; without a terminal nobody does."""
 
     def ask(question: str) -> bool:
         return yes or (sys.stdin.isatty() and click.confirm(plain(f"{question}\nRun it?"), err=True))
@@ -170,6 +170,15 @@ def wrapped(text: str, first: str) -> str:
     lines = textwrap.wrap(text, max(width(), 40), initial_indent=first, subsequent_indent=" " * len(first),
                           break_long_words=False, break_on_hyphens=False)  # fmt: skip
     return "\n".join(lines)
+
+
+def pulse(quiet: float, line: str, cores: float | None, columns: int = 100) -> str:
+    """How a run is that says little: whether it works, since when (seconds) it has been quiet, its last line."""
+    parts = [] if cores is None else [f"{cores:.1f} cores busy"]
+    if not line:
+        return ", ".join([*parts, "nothing printed yet"])
+    parts.append(f"last line{f' {duration(quiet)} ago' if quiet >= 1 else ''}: ")
+    return ", ".join(parts) + shortened(" ".join(plain(line).split()), columns)
 
 
 def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "") -> None:

@@ -15,11 +15,13 @@ from autogit.cli.common import echo, echo_json, json_option, wrapped
 @json_option
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Look whether everything is in place: git, Python, GPUs, sandbox, command, metric, space, patterns, disk.
+    """Look whether everything is in place, and start the training command for a few seconds, as a loop starts it.
 
-    Exit status 1 where something is wrong.
+    Tells of git, Python, GPUs, the sandbox, imports, data, the metric's line, the seed, the search space, patterns,
+    models and agents, and the disk. Exit status 1 if something is wrong.
     """
-    from autogit.setup.doctor import State, examine
+    from autogit.setup.doctor.examination import examine
+    from autogit.setup.doctor.findings import State
 
     found = []
     marks = {State.GOOD: ("ok", "green"), State.NOTE: ("note", "yellow"), State.WRONG: ("WRONG", "red")}

@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from autogit.cli.common import metric_name, shortened, spent, width, wrapped
+from autogit.cli.common import metric_name, pulse, shortened, spent, width, wrapped
 from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
 from autogit.records import Record, Verdict
 from autogit.trial.audit import describe
@@ -35,6 +35,10 @@ WIDEST = 1000
 """A terminal is not wider: more is a pipe, where nothing is cut."""
 TELLING = 5
 """After so many trials their own time is the better guess."""
+QUIET = 10.0
+"""Seconds without a word after which a run's last line and its processor time are shown instead of its step."""
+LONG_RUN = 300.0
+"""Seconds after which a run is told of where no live part shows it, and again each time that has doubled."""
 
 
 @contextmanager
@@ -62,6 +66,8 @@ class Lines:
         self._open: set[str] = set()
         self._jobs = 1
         self._since = time.monotonic()
+        self._told: dict[tuple[str, int], float] = {}
+        self._run_seconds: float | None = None
 
     def tell(self, event: Event) -> None:
         """Shows an event."""
@@ -73,6 +79,8 @@ class Lines:
                 self._print(
                     f"{event.trial.ref:<8} seed {event.run.seed}: {self.metric} {value}, {duration(event.run.seconds)}"
                 )
+            case Progress():
+                self._long_run(event)
             case Closed():
                 self._open.discard(event.record.id)
                 self._closed(event)
@@ -93,10 +101,32 @@ class Lines:
         """Prints a line that may hold text from anywhere: never as markup, never as a terminal's escapes."""
         self.console.print(Text(plain(text), style=style))
 
+    def _long_run(self, event: Progress) -> None:
+        """Says that a run goes on, now and then; of a first one without a budget, that nothing ends it."""
+        due = self._told.get((event.trial.id, event.seed), LONG_RUN)
+        if event.seconds < due:
+            return
+        self._told[event.trial.id, event.seed] = 2 * due
+        words = pulse(event.quiet, event.line, event.cores)
+        self._print(wrapped(f"seed {event.seed} runs for {duration(event.seconds)}: {words}", f"{event.trial.ref:<8} "))
+        if self._endless and event.trial.id not in self.lab.history:
+            hint = (
+                "nothing ends it but the script itself: if it does not, press Ctrl-C twice and give it a budget, such "
+                "as [budget] seconds = 300"
+            )
+            self._print(wrapped(hint, " " * 9), "yellow")
+
+    @property
+    def _endless(self) -> bool:
+        """Whether no budget and no time limit ends a run of the first baseline."""
+        budget = self.lab.config.budget
+        bounded = budget.steps or budget.seconds or budget.flops or budget.timeout or self._run_seconds
+        return self.lab.history.baseline is None and not bounded
+
     def _started(self, event: Started) -> None:
         limits = [counted(event.trials, "trial")] if event.trials else []
         limits += [f"{event.hours:g} hours"] if event.hours else []
-        self._limit, self._jobs = event.trials, event.jobs
+        self._limit, self._jobs, self._run_seconds = event.trials, event.jobs, event.seconds
         side = f", {event.jobs} side by side" if event.jobs > 1 else ""
         until = " or ".join(limits) or "until you stop it (Ctrl-C)"
         self._print(f"autogit loop in {self.lab.ledger.root}: {until}{side}")
@@ -131,7 +161,7 @@ class Lines:
         title = title if width() > WIDEST else shortened(title, room)
         line.append(f" {title:<{room}}{numbers}")
         self.console.print(line)
-        if record.verdict not in (Verdict.ACCEPTED, Verdict.REJECTED):
+        if not record.accepted:
             self._print(wrapped(record.reason, " " * 9), "dim")
 
     def _estimate(self, record: Record) -> None:
@@ -193,6 +223,11 @@ class LiveView(Lines):
         self._done = 0
         self._trials_since = self._since
 
+    def _long_run(self, event: Progress) -> None:
+        """Is shown below anyway; only what nothing ends is worth a line."""
+        if self._endless:
+            super()._long_run(event)
+
     def tell(self, event: Event) -> None:
         """Shows an event; lines scroll above the live part."""
         with self._lock:
@@ -201,7 +236,7 @@ class LiveView(Lines):
                     self._since = self._trials_since = time.monotonic()
                 case Opened():
                     self._slots[event.slot] = (event, None, None)
-                case Progress():
+                case Progress() if event.slot in self._slots:
                     opened, _, ran = self._slots[event.slot]
                     self._slots[event.slot] = (opened, event, ran)
                 case Ran():
@@ -227,6 +262,10 @@ class LiveView(Lines):
         share = self._share(progress, ran)
         if progress is None:
             words = "starting" if ran is None else f"seed {ran.run.seed} done, another one"
+        elif progress.step is None or progress.quiet >= QUIET:
+            words = pulse(progress.quiet, progress.line, progress.cores)
+            words = f"seed {progress.seed} for {duration(progress.seconds)}, {words}"
+            words = shortened(words, max(LEAST_TITLE, width() - LEAST_TITLE - 11))
         else:
             words = f"seed {progress.seed} step {progress.step} loss {number(progress.loss)}"
         if progress is not None and share and share < 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.common import echo, echo_json, json_option, megabytes, metric_name, open_lab, spent, wrapped
+from autogit.cli.common import echo, echo_json, json_option, megabytes, metric_name, open_lab, pulse, spent, wrapped
 from autogit.wording import duration, number, percent
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
             loss = "" if slot.step is None else f", seed {slot.seed} step {slot.step} loss {number(slot.loss)}"
             share = "" if slot.share is None else f" ({slot.share:.0%})"
             echo(wrapped(f"{slot.title}: for {duration(now - slot.since)}{loss}{share}", f"  exp/{slot.trial}  "))
+            if slot.heard is not None:
+                seed = f"seed {slot.seed}: " if slot.step is None else ""
+                echo(wrapped(seed + pulse(now - slot.heard, slot.line, slot.cores), " " * (8 + len(slot.trial))))
         if live.stopping:
             echo(f"  ends after this: {live.stopping}")
     facts = _facts(lab)

@@ -238,6 +238,15 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Observe:
+    """Who listens while a loop runs."""
+
+    exporters: tuple[str, ...] = ()
+    """Names of exporters (`tsv`, `jsonl`, `csv`, `mlflow`, `tensorboard`, `wandb`, or installed ones) that get each
+    trial as it is closed. One that fails is left out, and the loop goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration, and where it was found."""
 
@@ -265,3 +274,4 @@ class Config:
     agent: Agent = Agent()
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
+    observe: Observe = Observe()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from autogit.config.model import Config
 from autogit.evaluate.case import Case
 from autogit.evaluate.noise import means, merits, pooled
-from autogit.evaluate.objective import Objective, broken_guard, objective
+from autogit.evaluate.objective import Objective, broken_guard, objective, unreported
 from autogit.evaluate.seeds import accepted_until, block
 from autogit.history import History
 from autogit.protocols import Judgement, More
@@ -65,10 +65,12 @@ def incomplete(runs: Sequence[Run], compared: Objective) -> Judgement | None:
 def _baseline(config: Config, runs: Sequence[Run], history: History) -> More | Judgement:
     """Measured with as many seeds as the rule needs; a few equal results are enough to see that there is no noise."""
     found = means(runs)
+    if runs and (lacking := unreported(config, found)):
+        return Judgement(Verdict.CRASHED, lacking, found)
     compared = objective(config, found)
     done = merits(runs, compared.merit)
-    if lacking := incomplete(runs, compared):
-        return replace(lacking, verdict=Verdict.CRASHED)
+    if half := incomplete(runs, compared):
+        return replace(half, verdict=Verdict.CRASHED)
     wanted = config.accept.seeds if config.accept.rule == "race" else 1
     seeds = block(config, len(history.accepted))[:wanted]
     equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1

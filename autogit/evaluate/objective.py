@@ -76,6 +76,17 @@ def log_ratio(value: float, reference: float) -> float:
     return max(-LIMIT, min(LIMIT, math.copysign(1, reference) * ratio))
 
 
+def unreported(config: Config, metrics: Mapping[str, float]) -> str:
+    """Which metric is guarded or weighed and is not among `metrics`, as a sentence; empty if none."""
+    weighty = weighed(config) if config.metric.objective == "composite" else {}
+    for name, second in config.metrics.items():
+        guarded = second.max is not None or second.min is not None
+        if name not in metrics and (guarded or name in weighty):
+            use = "is guarded" if guarded else "has a weight"
+            return f"{name} {use} in [metrics] and was not reported: print it, or take it out of [metrics]"
+    return ""
+
+
 def broken_guard(config: Config, metrics: Mapping[str, float]) -> str:
     """Which guard the metrics break, as a sentence; empty where none. A guarded metric that is missing breaks it."""
     for name, second in config.metrics.items():

@@ -11,19 +11,23 @@ from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
+from autogit.errors import WorkspaceError
 from autogit.execute.keeping import STUCK, Keepers, Keeping
-from autogit.execute.limits import Gauge, Limits
+from autogit.execute.limits import Gauge, Limits, shortage
 from autogit.execute.output import Drain, Line, Lines, Log
 from autogit.execute.reason import why
 from autogit.execute.sandbox import Tier
 from autogit.execute.scratch import scratch
 from autogit.execute.seal import Seal
+from autogit.files import strip_set_id
 from autogit.protocols import Ending, Execution, Halt, Job, Monitor
 from autogit.records import RunStatus
 from autogit.wording import left_out
 
 _TICK = 0.05
 """Seconds after which a cancelled run is noticed, at the latest."""
+_TELL = 1.0
+"""Seconds between two times that the monitor is told that a run goes on."""
 _CHUNK = 1 << 16
 _LEAST = 64
 """Bytes that a line counts for, at least, of the output that is read."""
@@ -36,13 +40,21 @@ def supervise(
 
     `most` bytes of its output are read. Nothing that the job started is left afterwards.
     """
+    if short := shortage(job.out):
+        raise WorkspaceError(short)
     with closing(keepers.take()) as keeping, scratch() as own:
         seal = Seal(job.checkout, job.protected)
-        shared = [own.shared] if own.shared else []
-        gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
-        keeping.start(replace(tier.plan(job, own), tasks=limits.tasks))
+        folders, memory = [job.checkout, own.tmp], [own.shared]
+        gauge = Gauge(keeping.pid, limits, job.out, *((folders, memory) if own.in_memory else (folders + memory, ())))
+        keeping.start(replace(tier.plan(job, own), tasks=limits.tasks, max_group_tasks=limits.group_tasks))
         execution = Supervision(job, gauge, keeping, monitor, cancel, keepers.prepare).watch(most)
+    for folder in (job.out, job.checkout):
+        strip_set_id(folder)
     broken = seal.broken()
+    failed = execution.ending is not Ending.CANCELLED and not execution.succeeded and not broken
+    if failed and (short := gauge.shortage or shortage(job.out)):
+        # The run took no more than it may, but the machine has no room for that: this is no verdict on its code.
+        raise WorkspaceError(short)
     if not broken or execution.ending is Ending.CANCELLED:
         return execution
     return replace(execution, ending=Ending.LIMIT, reason=f"changed the protected file {broken}", halt=None)
@@ -84,6 +96,7 @@ class Supervision:
         self._patience = math.inf
         self._kept = False
         self._largest = 0
+        self._next_tick = 0.0
 
     def watch(self, most: int) -> Execution:
         """Until nothing of the job is left; `most` bytes of its output are read. Gives how it ended."""
@@ -167,16 +180,21 @@ class Supervision:
     def _tell(self, text: str) -> None:
         """Tells the monitor of a line, and obeys it."""
         if self._halt is None:
-            halt = self._monitor.line(text, time.monotonic() - self._started)
-            if halt is not None and halt.status is RunStatus.TRUNCATED:
-                # Asked to finish, it goes on talking.
-                self._enough = True
-            else:
-                self._halt = halt
+            self._obey(self._monitor.line(text, time.monotonic() - self._started))
+
+    def _obey(self, halt: Halt | None) -> None:
+        if halt is not None and halt.status is RunStatus.TRUNCATED:
+            # Asked to finish, it goes on talking.
+            self._enough = True
+        else:
+            self._halt = halt
 
     # ---- what is done about it
 
     def _decide(self, now: float) -> None:
+        if now >= self._next_tick and self._halt is None and self._exited is None:
+            self._obey(self._monitor.tick(now - self._started, self._gauge.cpu))
+            self._next_tick = now + _TELL
         if self._halt is not None:
             self._end(Ending.HALTED, self._halt.reason)
         if self._cancel.is_set():

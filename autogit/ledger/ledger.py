@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ from autogit.ledger.archive import Archive
 from autogit.ledger.ending import TAGS
 from autogit.ledger.git import commits, notes
 from autogit.ledger.git.locks import lab_lock, lock_owner
+from autogit.ledger.git.paths import walk
 from autogit.ledger.git.refs import unnoticed
+from autogit.ledger.git.tree import MODULE
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.repository import Repository
-from autogit.ledger.slots import Slots, check_modules
+from autogit.ledger.slots import Slots
 from autogit.ledger.sync import Sync, Synced
 from autogit.ledger.trials import Trials
 from autogit.ledger.workspace import open_workspace
@@ -45,7 +48,6 @@ class GitLedger(Trials):
         """Whether the folder became a repository just now."""
         repository = self._repository
         self._slots = Slots(repository.git, repository.store, self.private / "slots")
-        check_modules(repository.store, repository.tree(self.main()), file.config.train.data)
         self._recovery = Recovery(repository, self._numbers)
         self._recovery.run()
 
@@ -93,6 +95,17 @@ class GitLedger(Trials):
     def checkout(self, commit: str, slot: int) -> Path:
         """A clean detached checkout of `commit`, in a folder that belongs to `slot` (from 0) alone."""
         return self._slots.checkout(commit, slot)
+
+    def paths(self, commit: str) -> list[str]:
+        """Returns every path in a commit, from the repository's root; a submodule is one."""
+        repository = self._repository
+        return [os.fsdecode(path) for path, _ in walk(repository.store, repository.tree(commit))]
+
+    def submodules(self, commit: str) -> list[str]:
+        """Returns the paths of a commit's submodules; a checkout has an empty folder for each."""
+        repository = self._repository
+        entries = walk(repository.store, repository.tree(commit))
+        return [os.fsdecode(path) for path, entry in entries if entry.mode == MODULE]
 
     def export(self, commit: str, folder: Path) -> None:
         """Writes every file of a commit into an empty folder, which knows nothing of git."""

@@ -14,7 +14,6 @@ from autogit.ledger.git import commits
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.paths import walk
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import MODULE
 
 _THIS_MACHINE = ("No space left", "Disk quota", "Read-only file system", "Input/output error", "Permission denied")
 """What git says if it is the machine that cannot take a checkout, and not the commit."""
@@ -74,17 +73,6 @@ def empty(folder: Path) -> None:
             folder.rename(tempfile.mkdtemp(dir=folder.parent, prefix="left-") + "/left")
         except OSError as error:
             raise WorkspaceError(f"{folder} cannot be emptied: {error.strerror}; remove it yourself") from None
-
-
-def check_modules(store: ObjectStore, tree: str, covered: tuple[str, ...]) -> None:
-    """Raises WorkspaceError for a submodule whose files no trial would see."""
-    for path, entry in walk(store, tree):
-        name = os.fsdecode(path)
-        if entry.mode == MODULE and not any(name == c or name.startswith(f"{c}/") for c in covered):
-            raise WorkspaceError(
-                f"{name} is a submodule, which a trial's checkout does not hold; add it to what training reads "
-                f'from your checkout: [train] data = ["{name}"]'
-            )
 
 
 def _tame(folder: Path, keep: frozenset[str]) -> None:

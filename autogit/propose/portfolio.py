@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 
 from autogit.config.model import Limits
 from autogit.errors import ProposerError
 from autogit.history import History
 from autogit.propose.beliefs import Arms
-from autogit.propose.lineage import PARAMETRIC, on_main, waiting
+from autogit.propose.lineage import on_main, waiting
 from autogit.propose.notices import Notices, Speaking
 from autogit.propose.novelty import Novelty
-from autogit.propose.operators.bundle import BundleProposer
 from autogit.propose.operators.refine import winning_kinds
+from autogit.propose.proposer import Rung, traits
 from autogit.propose.search.failures import failed_moves
 from autogit.protocols import Context, Proposer, Revisions
 from autogit.records import Curve, Idea, Proposal, Record
 
-UNIFORM = 0.2
+BY_LOT_SHARE = 0.2
 """Share of the turns that are given by lot, so that everyone is heard."""
-MODELS = 0.3
-"""The most of the latest trials that models and agents may have while others still have something to propose."""
-LATEST = 20
-ATTEMPTS = 6
-"""Proposals of one proposer that are looked at in one turn, where those before teach nothing new."""
-OPENING = 3
+MAX_MODEL_SHARE = 0.3
+"""Share of the latest MODEL_SHARE_TRIALS trials that models and agents have at most, while others can go on."""
+MODEL_SHARE_TRIALS = 20
+MAX_LOOKED_AT = 6
+"""Proposals of one proposer that are looked at in one turn, if those before teach nothing new."""
+OPENING_ACCEPTS = 3
 """Accepted changes until which every other turn is that of bundles: a start is seldom near the best."""
-IN_VAIN = 6
+OPENING_LOSSES = 6
 """Bundles in a row that lost, after which the opening is over, too."""
 OFFERS = 2
 """Proposals among which the most promising kind of move is chosen."""
@@ -44,16 +43,22 @@ class Portfolio:
 
     name = "portfolio"
 
-    def __init__(self, proposers: Sequence[Proposer]) -> None:
-        self.notices = Notices()
+    def __init__(self, proposers: Sequence[Proposer], notices: Notices | None = None) -> None:
+        self.notices = notices or Notices()
         self._proposers = list(proposers)
+        self._second_hand = frozenset(p.name for p in proposers if traits(p).second_hand)
         self._novelty = Novelty()
         self._remembered = Remembered()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the proposers."""
+        return [proposer.name for proposer in self._proposers]
 
     def propose(self, context: Context) -> Proposal | None:
         context = replace(context, revisions=self._remembered.of(context.revisions))
         self.notices.say(*filter(None, [word(context.history, context.config.limits)]))
-        arms, failed = Arms.of(context.history), failed_moves(context.history)
+        arms, failed = Arms.of(context.history, self._second_hand), failed_moves(context.history)
         for proposer in self._order(context, arms):
             proposal = self._ask(proposer, context, arms, failed)
             if isinstance(proposer, Speaking):
@@ -65,26 +70,25 @@ class Portfolio:
     def _order(self, context: Context, arms: Arms) -> list[Proposer]:
         """Everyone, in the order in which they are asked."""
         rng, everyone = context.rng, list(self._proposers)
-        by_lot = rng.random() < UNIFORM
+        by_lot = rng.random() < BY_LOT_SHARE
         drawn = {p.name: float(rng.random()) if by_lot else arms.draw(rng, p.name) for p in everyone}
         order = sorted(everyone, key=lambda p: -drawn[p.name])
         order.sort(key=lambda p: not _has_the_turn(p, context))
         if waiting(context.revisions.ideas(), context.history, context.pending):
             # A person asked for something that only a model can do.
-            return sorted(order, key=lambda p: not is_model(p.name))
+            return sorted(order, key=lambda p: not traits(p).costs)
         if _models_had_enough(context):
-            order.sort(key=lambda p: is_model(p.name))
+            order.sort(key=lambda p: traits(p).costs)
         return order
 
     def _ask(
         self, proposer: Proposer, context: Context, arms: Arms, failed: Mapping[tuple[str, str], str]
     ) -> Proposal | None:
-        """The proposer's best offer that is worth a run; None where it has none."""
+        """The proposer's best offer that is worth a run; None if it has none."""
         offers: list[Proposal] = []
-        model = is_model(proposer.name)
-        # The values of parameters are weighed by a model of their own.
-        wanted = 1 if model or proposer.name in PARAMETRIC else OFFERS
-        for _ in range(1 if model else ATTEMPTS):
+        model = traits(proposer).costs
+        wanted = 1 if model or traits(proposer).weighs_values else OFFERS
+        for _ in range(1 if model else MAX_LOOKED_AT):
             proposal = self._next(proposer, context)
             if proposal is None:
                 break
@@ -100,7 +104,7 @@ class Portfolio:
                 break
             # What waits is not proposed again: so the next one is another.
             context = replace(context, pending=(*context.pending, proposal))
-        return max(offers, key=lambda p: arms.draw(context.rng, p.proposer, p.operator), default=None)
+        return max(offers, key=lambda p: arms.draw_parts(context.rng, p.proposer, p.parts), default=None)
 
     def _next(self, proposer: Proposer, context: Context) -> Proposal | None:
         try:
@@ -111,77 +115,48 @@ class Portfolio:
             return None
 
 
-def is_model(name: str) -> bool:
-    """Whether a proposer costs money or time of its own: a language model or a coding agent."""
-    return name.partition(":")[0] in ("llm", "agent")
-
-
 def _has_the_turn(proposer: Proposer, context: Context) -> bool:
     """Whether it goes first: every other turn of a plateau is its rung's, and a kind that keeps winning is refined."""
     history = context.history
     step = rung(history, context.config.limits)
     if step is Rung.NONE and _on_a_run(context):
-        return proposer.name == Rung.REFINE
+        return traits(proposer).rung is Rung.REFINE
     if (history.since_accepted + len(context.pending)) % 2:
         return False
     if step is Rung.NONE:
-        return proposer.name == BundleProposer.name and _opens(history)
-    return is_model(proposer.name) if step is Rung.RADICAL else proposer.name == step
+        return traits(proposer).leads_opening and _opens(history, proposer.name)
+    return traits(proposer).costs if step is Rung.RADICAL else traits(proposer).rung is step
 
 
-def _opens(history: History) -> bool:
-    """Whether `main` still stands about where it began."""
-    bundles = [r for r in history if r.trial.proposer == BundleProposer.name]
+def _opens(history: History, leader: str) -> bool:
+    """Whether `main` still stands about where it began, and who leads the opening has not failed too often."""
+    bundles = [r for r in history if r.trial.proposer == leader]
     lost = len(bundles) - max((i for i, r in enumerate(bundles, 1) if r.accepted), default=0)
-    return len(history.accepted) < OPENING and lost < IN_VAIN
+    return len(history.accepted) < OPENING_ACCEPTS and lost < OPENING_LOSSES
 
 
 def _on_a_run(context: Context) -> bool:
     """Whether the latest change of `main` was one more of a kind that won several times."""
     line = on_main(context)
-    several = winning_kinds(line)
+    several = winning_kinds(context.history, line)
     return bool(line) and context.history.since_accepted < 3 and bool(several & line[0].trial.parameters.keys())
 
 
 def _models_had_enough(context: Context) -> bool:
-    names = [r.trial.proposer for r in _latest(context.history)] + [p.proposer for p in context.pending]
-    share = MODELS * (len(names) + 1)
-    return sum(map(is_model, names)) + 1 > max(1.0, share)
+    usages = [r.trial.usage for r in _latest(context.history)] + [p.usage for p in context.pending]
+    paid = sum(usage is not None for usage in usages)
+    return paid + 1 > max(1.0, MAX_MODEL_SHARE * (len(usages) + 1))
 
 
 def _latest(history: History) -> list[Record]:
-    return [r for r in history if not r.trial.is_baseline][-LATEST + 1 :]
+    return [r for r in history if not r.trial.is_baseline][-MODEL_SHARE_TRIALS + 1 :]
 
 
 # ---- when nothing wins any more
 
 
-class Rung(StrEnum):
-    """A step of the ladder; the value is the name of the proposer that then has every other turn."""
-
-    NONE = ""
-    REFINE = "refine"
-    COMBINE = "combine"
-    ABLATE = "ablate"
-    BRANCH = "branch"
-    RADICAL = "radical"
-    """The models and agents, which are to leave the beaten track."""
-
-    @property
-    def sentence(self) -> str:
-        """What is done on it, for the person."""
-        return {
-            Rung.NONE: "",
-            Rung.REFINE: "refining around what won",
-            Rung.COMBINE: "combining near misses",
-            Rung.ABLATE: "questioning accepted changes",
-            Rung.BRANCH: "branching off from strong dead branches",
-            Rung.RADICAL: "asking for something radical",
-        }[self]
-
-
-LONG = 8
-"""Trials without an improvement after which the next rung is taken, where no patience is configured."""
+PLATEAU_TRIALS = 8
+"""Trials without an improvement after which the next rung is taken, if no patience is configured."""
 
 
 def rung(history: History, limits: Limits) -> Rung:
@@ -191,7 +166,7 @@ def rung(history: History, limits: Limits) -> Rung:
 
 
 def word(history: History, limits: Limits) -> str:
-    """What to say of the plateau, the same sentence for as long as the rung lasts; empty where there is none."""
+    """What to say of the plateau, the same sentence for as long as the rung lasts; empty if there is none."""
     step = rung(history, limits)
     if step is Rung.NONE:
         return ""
@@ -203,7 +178,7 @@ def word(history: History, limits: Limits) -> str:
 
 def _width(limits: Limits) -> int:
     """Trials per rung: all of them are climbed before the loop's patience ends."""
-    return max(1, limits.patience // len(Rung)) if limits.patience else LONG
+    return max(1, limits.patience // len(Rung)) if limits.patience else PLATEAU_TRIALS
 
 
 # ---- git's answers

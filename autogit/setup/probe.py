@@ -44,6 +44,9 @@ class _Watch:
             self.times.append(seconds)
         return Halt(RunStatus.TRUNCATED, "seen enough") if len(self.times) >= REPORTS else None
 
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        return None
+
 
 def budgeted(survey: Survey) -> Survey:
     """The survey of a script that never ends, with a budget from a short run and what that run showed.

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autogit.config.model import FILENAME, Config
-from autogit.errors import ConfigError, WorkspaceError
+from autogit.errors import ConfigError
 from autogit.protocols import Job
+from autogit.trial.data import lay_out, sources
 
 SHOWN_VARIABLES = ("OMP_NUM_THREADS",)
 """Those that change a result on the CPU: a line to paste has to set them."""
@@ -36,13 +37,7 @@ class JobMaker:
     @property
     def data(self) -> tuple[Path, ...]:
         """Where the data that git ignores really is. Raises WorkspaceError where it is not."""
-        sources = []
-        for path in self.config.train.data:
-            source = (self.root / self.prefix / path).resolve()
-            if not source.exists():
-                raise WorkspaceError(f"train.data names {path}, but {source} does not exist; make it first")
-            sources.append(source)
-        return tuple(sources)
+        return sources(self.root / self.prefix, self.config.train.data)
 
     def train(
         self,
@@ -142,13 +137,8 @@ class JobMaker:
         return tuple(sorted(p for p in found if not any(parent in found for parent in p.parents)))
 
     def _data(self, checkout: Path) -> tuple[Path, ...]:
-        """Links ignored data into a checkout, at the same place, and names where it really is."""
-        for path, source in zip(self.config.train.data, self.data, strict=True):
-            place = checkout / self.prefix / path
-            if not place.exists() and not place.is_symlink():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(source)
-        return self.data
+        """Links ignored data into a checkout, at the same place, and names all that has to be readable for it."""
+        return lay_out(checkout, checkout / self.prefix, self.config.train.data, self.data)
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

@@ -29,6 +29,12 @@ class Slot:
     loss: float | None = None
     share: float | None = None
     """How much of the run's budget is used, 0 to 1, where that is known."""
+    heard: float | None = None
+    """When the run last printed a line; None between two runs."""
+    line: str = ""
+    """That line."""
+    cores: float | None = None
+    """Processor cores that the run keeps busy, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +112,14 @@ def _after(live: Live, event: Event, now: float) -> Live:
     match event:
         case Opened(trial=trial, slot=slot):
             slots[slot] = Slot(trial.id, trial.title, now)
-        case Progress(slot=slot, seed=seed, step=step, loss=loss, share=share) if slot in slots:
-            slots[slot] = replace(slots[slot], seed=seed, step=step, loss=loss, share=share)
+        case Progress(slot=slot) if slot in slots:
+            before = slots[slot]
+            slots[slot] = Slot(
+                before.trial, before.title, before.since, event.seed, event.step, event.loss, event.share,
+                now - event.quiet, event.line, event.cores,
+            )  # fmt: skip
         case Ran(slot=slot) if slot in slots:
-            slots[slot] = replace(slots[slot], seed=None, step=None, loss=None, share=None)
+            slots[slot] = Slot(slots[slot].trial, slots[slot].title, slots[slot].since)
         case Closed(record=record, slot=slot):
             slots.pop(slot, None)
             closed += not record.trial.is_baseline

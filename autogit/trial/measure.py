@@ -100,8 +100,8 @@ class Measurement:
         last = steps or until
         pruner = prune(last) if prune else None
 
-        def tell(seconds: float) -> None:
-            self._progress(trial, slot, seed, reading, seconds, last)
+        def tell(pulse: Pulse) -> None:
+            self._progress(trial, slot, seed, reading, pulse, last)
 
         monitor = TrainingMonitor(reading, pruner, tell, until, self._jobs.seconds if until is None else None)
         trained = self._execute(job, monitor)
@@ -223,15 +223,16 @@ class Measurement:
             log += f"== seed {seed}: evaluation\n{evaluated.log.rstrip()}\n"
         return Measured(run, curve, log, line)
 
-    def _progress(
-        self, trial: Trial, slot: int, seed: int, reading: Reading, seconds: float, steps: int | None
-    ) -> None:
+    def _progress(self, trial: Trial, slot: int, seed: int, reading: Reading, pulse: Pulse, steps: int | None) -> None:
         share = None
         if steps and reading.step is not None:
-            share = reading.step / steps
+            share = min(reading.step / steps, 1.0)
         elif self._jobs.seconds:
-            share = seconds / self._jobs.seconds
-        self._observer(Progress(trial, slot, seed, reading.step, reading.loss, seconds, share and min(share, 1.0)))
+            share = min(pulse.seconds / self._jobs.seconds, 1.0)
+        step, loss = reading.step, reading.loss
+        self._observer(
+            Progress(trial, slot, seed, step, loss, pulse.seconds, share, pulse.quiet, pulse.line, pulse.cores)
+        )
 
 
 class NullMonitor:
@@ -241,15 +242,33 @@ class NullMonitor:
         """Lets the run go on."""
         return None
 
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        """Lets the run go on."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How a run is at one moment: what can be told of it also while it prints nothing."""
+
+    seconds: float
+    """Since it started."""
+    quiet: float
+    """Seconds since it last printed a line."""
+    line: str
+    """The last line that it printed."""
+    cores: float | None
+    """Processor cores that it kept busy in the last second or so; None if that is not known."""
+
 
 class TrainingMonitor:
-    """Listens to a training run: the reading first, then the pruner; the display is told of each new step."""
+    """Listens to a training run: the reading first, then the pruner; the display is told of each step and second."""
 
     def __init__(
         self,
         reading: Reading,
         pruner: Pruner | None,
-        tell: Callable[[float], None],
+        tell: Callable[[Pulse], None],
         until: int | None = None,
         budget: float | None = None,
     ) -> None:
@@ -260,15 +279,19 @@ class TrainingMonitor:
         self._reading = reading
         self._pruner = pruner
         self._tell = tell
+        self._heard, self._text = 0.0, ""
+        self._used: tuple[float, float] | None = None
+        self._cores: float | None = None
 
     def line(self, text: str, seconds: float) -> Halt | None:
         """Reads one line; the pruner looks at each new step."""
         before = self._reading.step
+        self._heard, self._text = seconds, text if text.strip() else self._text
         halt = self._reading.line(text, seconds)
         step, loss = self._reading.step, self._reading.loss
         if step is None or step == before:
             return halt
-        self._tell(seconds)
+        self._tell(self._pulse(seconds))
         if self._began is None:
             self._began = seconds
         if halt is None and self._until is not None and step >= self._until:
@@ -276,6 +299,18 @@ class TrainingMonitor:
         if halt is None and self._pruner is not None and loss is not None:
             return self._pruner.check(step, loss, self._spent(seconds))
         return halt
+
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        """Tells the display that the run goes on, whether or not it prints; `cpu` in seconds since its start."""
+        if cpu is not None:
+            if self._used is not None and seconds > self._used[0]:
+                self._cores = max(0.0, cpu - self._used[1]) / (seconds - self._used[0])
+            self._used = seconds, cpu
+        self._tell(self._pulse(seconds))
+        return self._reading.tick(seconds, cpu)
+
+    def _pulse(self, seconds: float) -> Pulse:
+        return Pulse(seconds, max(0.0, seconds - self._heard), self._text, self._cores)
 
     def _spent(self, seconds: float) -> float | None:
         """Returns the share of the time that is used, counted from the first report."""

@@ -205,7 +205,7 @@ def test_doctor_names_what_the_interpreter_lacks_and_patterns_without_a_match(tm
     more = f'[[pattern]]\nname = "nothing"\ntitle = "t"\nsource = "s"\n{edits}'
     done = run(make_toy(tmp_path / "lab", train, more), "doctor")
     assert done.exit_code == 1
-    assert "does not find no_such_module_here" in done.output
+    assert "No module named 'no_such_module_here' (train.py:1); install it" in done.output
     assert "nothing matches nothing in the editable files" in done.output
 
 

@@ -114,7 +114,7 @@ def test_the_pattern_of_the_documentation(tmp_path: Path) -> None:
     pattern = page.partition("```toml\n")[2].partition("```")[0]
     script = TRAIN.format(more="optimizer = lambda: optim.Adam(model.parameters(), lr=lr)")
     folder = commit(tmp_path / "lab", {"train.py": script})
-    (folder / ".autoresearch.toml").write_text(f'catalogue = false\n[train]\ncommand = "x"\n{pattern}')
+    (folder / ".autoresearch.toml").write_text(f'catalogue = false\n[train]\ncommand = "python train.py 1"\n{pattern}')
     (proposal,) = json.loads(autogit(folder, "loop", "--dry-run", "--json").output)
     assert proposal["operator"] == "adam-to-sgd" and proposal["title"] == "SGD with momentum instead of Adam"
     assert "+optimizer = lambda: optim.SGD(model.parameters(), lr=10 * lr, momentum=0.9)\n" in proposal["diff"]
@@ -131,7 +131,7 @@ def test_a_virtual_environment_under_the_home_folder(isolated_home: Path) -> Non
     lab = research(folder)
     assert lab.config.train.command == f"{folder}/.venv/bin/python train.py {{seed}}"
     assert "from the environment" in lab.log(1)
-    assert "finds what the code imports" in autogit(folder, "doctor").output
+    assert "the command found what it imports" in autogit(folder, "doctor").output
 
 
 def test_hours_and_trials_give_each_run_its_time(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ class Ear:
         self.lines.append(text)
         return Halt(RunStatus.UNSTABLE, "loss is nan") if text.endswith("nan") else None
 
+    def tick(self, seconds: float, cpu: float | None) -> Halt | None:
+        return None
+
 
 @dataclass
 class Bench:

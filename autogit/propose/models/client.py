@@ -175,6 +175,16 @@ class Client:
                 raise Interrupted("stopped while a model was waited for")
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def served(self) -> list[str] | None:
+        """Returns the models that the server says it has; None if it does not say."""
+        import openai
+
+        try:
+            return [each.id for each in self._connected().models.list()]
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+            # A list of another shape is none.
+            return None
+
     def redacted(self, text: str) -> str:
         """Returns `text` without the key, should a server repeat it."""
         return text.replace(self._key, "[key]") if self._key else text

@@ -157,6 +157,9 @@ def test_cancelling_ends_a_run_at_once(bench: Bench) -> None:
         def line(self, text: str, seconds: float) -> None:
             bench.cancel.set()
 
+        def tick(self, seconds: float, cpu: float | None) -> None:
+            pass
+
     bench.ear = Cancelling()  # type: ignore[assignment]
     done = bench.run("ignores_sigterm")
     assert (done.ending, done.status) == (Ending.CANCELLED, -9)

@@ -135,6 +135,8 @@ def test_nothing_is_left_when_autogit_itself_is_killed(bench: Bench, tmp_path: P
         class Loud:
             def line(self, text, seconds):
                 print(text, flush=True)
+            def tick(self, seconds, cpu):
+                pass
         executor = LocalExecutor(Config(Train("x"), sandbox=Sandbox(tier={bench.tier!r})))
         checkout, out = Path({str(checkout)!r}), Path({str(out)!r})
         job = Job("{sys.executable} -S train.py", checkout, checkout, out, variables={{"MARK": {bench.mark!r}}})

@@ -1,43 +1,22 @@
-"""Looks whether everything that a loop needs is in place, and says what was found where. Trains nothing."""
+"""Looks whether everything that a loop needs is in place, and says what was found where."""
 
 from __future__ import annotations
 
-import json
+import os
 import platform
-import re
-import shlex
 import shutil
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
 
 from autogit.config.model import FILENAME
-from autogit.errors import AutogitError, ConfigError
+from autogit.errors import AutogitError
 from autogit.lab import Lab
+from autogit.setup.doctor.command import command
+from autogit.setup.doctor.findings import Finding, State
+from autogit.setup.doctor.models import models
 
 LEAST_FREE_GB = 1.0
 """Free disk space below which a loop is not worth starting."""
-_PROGRAM_WORDS = re.compile(r"[\w./{}~+-]+")
-
-
-class State(StrEnum):
-    """How one thing is."""
-
-    GOOD = "good"
-    NOTE = "note"
-    """Works, and should be known."""
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    state: State
-    text: str
 
 
 def examine(folder: Path) -> Iterator[Finding]:
@@ -51,14 +30,26 @@ def examine(folder: Path) -> Iterator[Finding]:
         return
     yield Finding("workspace", State.GOOD, f"{lab.ledger.root}, configured in {lab.file.path}")
     files = dict(lab.ledger.files(lab.ledger.main()))
-    yield from _sandbox(lab)
-    yield from _files(lab, files)
-    yield from _training(lab, files)
-    yield from _metric(lab, files)
-    yield from _luck(lab)
-    yield from _space(lab, files)
-    yield from _patterns(lab, files)
-    yield from _disk(lab)
+    for subject, check in (
+        ("sandbox", lambda: _sandbox(lab)),
+        ("editable", lambda: _files(lab, files)),
+        ("gpu", lambda: _gpus(lab)),
+        ("run", lambda: command(lab, files)),
+        ("luck", lambda: _luck(lab)),
+        ("space", lambda: _space(lab, files)),
+        ("pattern", lambda: _patterns(lab, files)),
+        ("llm", lambda: models(lab.config, files)),
+        ("disk", lambda: _disk(lab)),
+    ):
+        yield from _each(subject, check)
+
+
+def _each(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a check finds; what it cannot look at is a finding, too, and the other checks go on."""
+    try:
+        yield from check()
+    except (AutogitError, OSError) as error:
+        yield Finding(subject, State.WRONG, str(error))
 
 
 def _git(folder: Path) -> Iterator[Finding]:
@@ -116,97 +107,27 @@ def _files(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
         if not any((lab.ledger.root / prefix).glob(glob)):
             yield Finding("protected", State.NOTE, f'"{glob}" in train.protected matches nothing')
     for name in train.data:
-        place = lab.ledger.root / prefix / name
-        found = Finding("data", State.GOOD, str(place)) if place.exists() else None
-        yield found or Finding("data", State.WRONG, f"train.data names {name}, but {place} does not exist")
+        place = (lab.ledger.root / prefix / name).resolve()
+        if place.exists():
+            yield Finding("data", State.GOOD, str(place))
+            continue
+        text = f"train.data names {name}, but {place} does not exist"
+        if (lab.ledger.root / name).exists():
+            text += f'; from this folder it is "{os.path.relpath(lab.ledger.root / name, lab.ledger.root / prefix)}"'
+        yield Finding("data", State.WRONG, text)
+    covered = [os.path.normpath(PurePosixPath(prefix, name)) for name in train.data]
+    for module in lab.ledger.submodules(lab.ledger.main()):
+        if not any(PurePosixPath(module).is_relative_to(path) for path in covered):
+            spelled = os.path.relpath(module, prefix or ".")
+            text = f'{module} is empty in a run; if training reads it: [train] data = ["{spelled}"]'
+            yield Finding("submodule", State.NOTE, text)
 
 
-def _training(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
+def _gpus(lab: Lab) -> Iterator[Finding]:
     from autogit.execute.local import job_count
-    from autogit.setup.launch import UNKNOWN
-    from autogit.trial.jobs import JobMaker
 
-    config = lab.config
-    try:
-        job_count(config)
-    except ConfigError as error:
-        yield Finding("gpu", State.WRONG, str(error))
-    try:
-        recipe = JobMaker(config, lab.ledger.root, lab.ledger.prefix, config.budget.seconds or 60.0)
-        line = recipe.line("exp/0", config.train.seed, config.budget.steps, {})
-    except ConfigError as error:
-        yield Finding("command", State.WRONG, str(error))
-        return
-    if UNKNOWN in shlex.split(config.train.command):
-        text = f"{line}: put what belongs there in place of {UNKNOWN} in train.command"
-        yield Finding("command", State.WRONG, text)
-        return
-    python = _interpreter(config.train.command)
-    if python is None:
-        yield Finding("command", State.GOOD, line)
-        return
-    program = shutil.which(python)
-    if program is None:
-        yield Finding("command", State.WRONG, f"{python} of train.command is not there; name one that is")
-        return
-    yield Finding("command", State.GOOD, line)
-    missing = _missing(program, files, lab)
-    if missing:
-        names = ", ".join(missing)
-        yield Finding("imports", State.WRONG, f"{program} does not find {names}; install, or name another interpreter")
-    else:
-        yield Finding("imports", State.GOOD, f"{program} finds what the code imports")
-    if "{seed}" not in config.train.command:
-        text = "train.command does not use {seed}: all runs of a trial are the same, and noise is not seen"
-        yield Finding("seed", State.NOTE, text)
-
-
-def _interpreter(command: str) -> str | None:
-    """The first word of a command that is a Python; None where another program starts it."""
-    import sys
-
-    words = [word for word in shlex.split(command) if _PROGRAM_WORDS.fullmatch(word) and "=" not in word]
-    found = next((word for word in words if word == "{python}" or re.search(r"(^|/)python[\d.]*$", word)), None)
-    return sys.executable if found == "{python}" else found
-
-
-def _missing(program: str, files: dict[str, str], lab: Lab) -> list[str]:
-    """Imported modules that are neither the code's own nor found by the interpreter."""
-    pattern = re.compile(r"^(?:import|from)\s+(\w+)", re.MULTILINE)
-    names = {name for path, text in files.items() if path.endswith(".py") for name in pattern.findall(text)}
-    folder = lab.ledger.root / lab.ledger.prefix
-    own = {part.removesuffix(".py") for path in files for part in Path(path).parts}
-    own |= {path.stem for path in folder.iterdir()}
-    script = (
-        "import importlib.util, json, sys; print(json.dumps([n for n in json.loads(sys.argv[1])"
-        " if n not in sys.builtin_module_names and importlib.util.find_spec(n) is None]))"
-    )
-    done = subprocess.run(
-        [program, "-c", script, json.dumps(sorted(names - own))], capture_output=True, text=True, cwd="/", check=False
-    )
-    return [str(name) for name in json.loads(done.stdout)] if done.returncode == 0 else [f"anything: {done.stderr}"]
-
-
-def _metric(lab: Lab, files: dict[str, str]) -> Iterator[Finding]:
-    from autogit.evaluate.lines import normalised
-    from autogit.setup.metrics import printed
-
-    metric = lab.config.metric
-    baseline = lab.history.baseline
-    way = f"{metric.name}, {metric.direction} is better"
-    if baseline is not None:
-        yield Finding("metric", State.GOOD, f"{way}; the baseline reached {lab.history.value(baseline):.6g}")
-        return
-    found = [m for path, text in files.items() if path.endswith(".py") for m in printed(text, path)]
-    names = {m.name: m.place for m in sorted(found, key=lambda m: m.order, reverse=True)}
-    if normalised(metric.name) in names:
-        yield Finding("metric", State.GOOD, f"{way}; printed at {names[normalised(metric.name)]}")
-    elif metric.name in metric.patterns or lab.config.evaluate.command:
-        source = "metric.patterns" if metric.name in metric.patterns else "evaluate.command"
-        yield Finding("metric", State.GOOD, f"{way}; from {source}")
-    else:
-        hint = f"; the code prints {', '.join(list(names)[:6])}" if names else ""
-        yield Finding("metric", State.NOTE, f"{way}; no editable file prints it, as far as can be seen{hint}")
+    job_count(lab.config)
+    yield from ()
 
 
 def _luck(lab: Lab) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""What `autogit doctor` looks at, one file for each kind of thing."""
