@@ -121,6 +121,9 @@ class MemoryLedger:
     def stage(self, base: str, changes: Changes) -> None:
         """Nothing is on a disk."""
 
+    def forget(self, proposal: Proposal) -> None:
+        raise NotImplementedError
+
     def keep(self, proposal: Proposal) -> None:
         raise NotImplementedError
 

@@ -27,4 +27,6 @@ def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Po
         from autogit.propose.models.llm import model_proposers
 
         proposers += model_proposers(config, cancel, parameter_importance)
+    if config.search.only:
+        proposers = [each for each in proposers if each.name.partition(":")[0] == config.search.only]
     return Portfolio(proposers, notices)

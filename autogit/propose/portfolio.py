@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from autogit.config.model import Limits
-from autogit.errors import ProposerError
+from autogit.errors import CostLimitError, ProposerError, VerdictAwaitedError
 from autogit.history import History
 from autogit.propose.beliefs import Arms
 from autogit.propose.lineage import on_main, waiting
+from autogit.propose.models.answer import to_mend
 from autogit.propose.notices import Notices, Speaking
 from autogit.propose.novelty import Novelty
 from autogit.propose.operators.refine import winning_kinds
@@ -22,7 +24,12 @@ from autogit.records import Curve, Idea, Proposal, Record
 BY_LOT_SHARE = 0.2
 """Share of the turns that are given by lot, so that everyone is heard."""
 MAX_MODEL_SHARE = 0.3
-"""Share of the latest MODEL_SHARE_TRIALS trials that models and agents have at most, while others can go on."""
+"""Share of the latest MODEL_SHARE_TRIALS trials that models and agents have at most, while others can go on, if
+the configuration names no share."""
+LEADING_SHARE = 0.5
+"""From this share on models lead, and no bundles open before them."""
+TIMED_CALLS = 5
+"""The latest calls, and the latest trials, by which it is known how long they take."""
 MODEL_SHARE_TRIALS = 20
 MAX_LOOKED_AT = 6
 """Proposals of one proposer that are looked at in one turn, if those before teach nothing new."""
@@ -49,6 +56,7 @@ class Portfolio:
         self._second_hand = frozenset(p.name for p in proposers if traits(p).second_hand)
         self._novelty = Novelty()
         self._remembered = Remembered()
+        self._left_out: dict[str, ProposerError] = {}
 
     @property
     def names(self) -> list[str]:
@@ -56,16 +64,32 @@ class Portfolio:
         return [proposer.name for proposer in self._proposers]
 
     def propose(self, context: Context) -> Proposal | None:
+        """Returns the next proposal; None if nobody has one. Raises ProposerError if nobody has one, and somebody was
+        left out; VerdictAwaitedError if a model has the turn and had better know the latest verdict."""
         context = replace(context, revisions=self._remembered.of(context.revisions))
         self.notices.say(*filter(None, [word(context.history, context.config.limits)]))
         arms, failed = Arms.of(context.history, self._second_hand), failed_moves(context.history)
-        for proposer in self._order(context, arms):
+        for proposer in self._makers(context) or self._order(context, arms):
             proposal = self._ask(proposer, context, arms, failed)
             if isinstance(proposer, Speaking):
                 self.notices.say(*proposer.notices.take())
             if proposal is not None:
                 return proposal
+        self._raise_if_left_out(context)
         return None
+
+    def _makers(self, context: Context) -> list[Proposer]:
+        """Who made the proposal that is given back, if one is."""
+        return [p for p in self._proposers if context.stale and p.name == context.stale.proposer]
+
+    def _raise_if_left_out(self, context: Context) -> None:
+        if context.stale or not self._left_out:
+            return
+        words = "; ".join(f"{name} is left out: {error}" for name, error in self._left_out.items())
+        limits = [error for error in self._left_out.values() if isinstance(error, CostLimitError)]
+        if len(limits) == len(self._left_out):
+            raise CostLimitError(str(limits[0]))
+        raise ProposerError(f"nothing is left to propose on this main; {words}" if self._proposers else words)
 
     def _order(self, context: Context, arms: Arms) -> list[Proposer]:
         """Everyone, in the order in which they are asked."""
@@ -74,12 +98,14 @@ class Portfolio:
         drawn = {p.name: float(rng.random()) if by_lot else arms.draw(rng, p.name) for p in everyone}
         order = sorted(everyone, key=lambda p: -drawn[p.name])
         order.sort(key=lambda p: not _has_the_turn(p, context))
+        mending = {p.name for p in everyone if _has_to_mend(p, context)}
+        if mending:
+            return sorted(order, key=lambda p: p.name not in mending)
         if waiting(context.revisions.ideas(), context.history, context.pending):
             # A person asked for something that only a model can do.
             return sorted(order, key=lambda p: not traits(p).costs)
-        if _models_had_enough(context):
-            order.sort(key=lambda p: traits(p).costs)
-        return order
+        lead = _models_turn(context)
+        return order if lead is None else sorted(order, key=lambda p: traits(p).costs != lead)
 
     def _ask(
         self, proposer: Proposer, context: Context, arms: Arms, failed: Mapping[tuple[str, str], str]
@@ -89,6 +115,8 @@ class Portfolio:
         model = traits(proposer).costs
         wanted = 1 if model or traits(proposer).weighs_values else OFFERS
         for _ in range(1 if model else MAX_LOOKED_AT):
+            if model and context.ahead and not context.stale and _worth_waiting(proposer.name, context):
+                raise VerdictAwaitedError(f"{proposer.name} is asked when the verdicts are known")
             proposal = self._next(proposer, context)
             if proposal is None:
                 break
@@ -111,6 +139,7 @@ class Portfolio:
             return proposer.propose(context)
         except ProposerError as error:
             self._proposers.remove(proposer)
+            self._left_out[proposer.name] = error
             self.notices.say(f"{proposer.name} is left out from now on: {error}")
             return None
 
@@ -124,7 +153,8 @@ def _has_the_turn(proposer: Proposer, context: Context) -> bool:
     if (history.since_accepted + len(context.pending)) % 2:
         return False
     if step is Rung.NONE:
-        return traits(proposer).leads_opening and _opens(history, proposer.name)
+        leading = (context.config.search.models or 0.0) >= LEADING_SHARE
+        return traits(proposer).leads_opening and not leading and _opens(history, proposer.name)
     return traits(proposer).costs if step is Rung.RADICAL else traits(proposer).rung is step
 
 
@@ -142,10 +172,30 @@ def _on_a_run(context: Context) -> bool:
     return bool(line) and context.history.since_accepted < 3 and bool(several & line[0].trial.parameters.keys())
 
 
-def _models_had_enough(context: Context) -> bool:
+def _has_to_mend(proposer: Proposer, context: Context) -> bool:
+    """Whether a crash goes back to it, which is done at once: it is the nearest that a model comes to a second look."""
+    return traits(proposer).costs and to_mend(list(context.history), context.pending, proposer.name) is not None
+
+
+def _models_turn(context: Context) -> bool | None:
+    """Whether models go first by their share of the trials; None if what proposals bring decides."""
     usages = [r.trial.usage for r in _latest(context.history)] + [p.usage for p in context.pending]
-    paid = sum(usage is not None for usage in usages)
-    return paid + 1 > max(1.0, MAX_MODEL_SHARE * (len(usages) + 1))
+    paid, share = sum(usage is not None for usage in usages), context.config.search.models
+    if share is not None:
+        return paid < share * (len(usages) + 1)
+    return False if paid + 1 > max(1.0, MAX_MODEL_SHARE * (len(usages) + 1)) else None
+
+
+def _worth_waiting(name: str, context: Context) -> bool:
+    """Whether a call takes so little of the time that it should know the verdicts of what is measured now."""
+    records = list(reversed(list(context.history)))
+    calls = [r.trial.usage.seconds for r in records if r.trial.proposer == name and r.trial.usage][:TIMED_CALLS]
+    trials = [r.seconds for r in records if r.runs and not r.trial.is_baseline][:TIMED_CALLS]
+    trials = trials or [run.seconds for r in records for run in r.runs][:1]
+    if not calls or not trials:
+        return context.config.search.wait > 0
+    waiting_time = context.ahead * statistics.median(calls)
+    return waiting_time <= context.config.search.wait * (waiting_time + statistics.median(trials))
 
 
 def _latest(history: History) -> list[Record]:

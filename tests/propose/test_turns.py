@@ -11,7 +11,7 @@ from propose.fabricated import Bench, NoRevisions, config, record
 
 from autogit.config.model import Limits
 from autogit.diff import applied, unified
-from autogit.errors import ProposerError
+from autogit.errors import ProposerError, VerdictAwaitedError
 from autogit.history import History
 from autogit.propose import build_portfolio
 from autogit.propose.beliefs import Arms, beliefs
@@ -136,10 +136,31 @@ def test_who_cannot_go_on_is_left_out_and_that_is_said() -> None:
 
     chosen = Portfolio([Scripted("llm:m", broken), Scripted("x", lambda context: None)])
     lab = bench()
-    assert chosen.propose(lab.context()) is None
+    with pytest.raises(ProposerError, match=r"nothing is left to propose on this main; llm:m is left out: the key was"):
+        chosen.propose(lab.context())
     assert chosen.notices.take() == ("llm:m is left out from now on: the key was refused",)
-    assert chosen.propose(lab.context()) is None
+    with pytest.raises(ProposerError):
+        chosen.propose(lab.context())
     assert chosen.notices.take() == ()
+
+
+@pytest.mark.parametrize(("seconds", "ahead", "waits"), [(0.5, 1, True), (0.5, 4, False), (3.0, 1, False)])
+def test_a_model_waits_for_the_verdict_while_that_costs_a_tenth_of_the_time(
+    seconds: float, ahead: int, waits: bool
+) -> None:
+    """Trials of ten seconds."""
+    lab, chosen = bench(), Portfolio([Scripted("llm:m")])
+    first = chosen.propose(lab.context())
+    assert first is not None
+    lab.close(replace(first, usage=Usage(seconds=seconds)), 1.1, Verdict.REJECTED)
+    made = lab.history["1"]
+    lab.history.add(replace(made, trial=replace(made.trial, usage=Usage(seconds=seconds))))
+    if waits:
+        with pytest.raises(VerdictAwaitedError):
+            chosen.propose(lab.context(ahead=ahead))
+    else:
+        assert chosen.propose(lab.context(ahead=ahead)) is not None
+    assert chosen.propose(lab.context()) is not None
 
 
 def test_what_proposers_have_to_say_is_passed_on() -> None:
