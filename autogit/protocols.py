@@ -180,6 +180,8 @@ class Job:
     """Absolute paths that are readable at the same place."""
     masked: tuple[Path, ...] = ()
     """Absolute paths that look empty, though what lies around them is readable."""
+    repository: Path | None = None
+    """The person's own checkout: what the environment would import from there is taken from `checkout`."""
     seconds: float | None = None
     """The budget: after it SIGTERM, `grace` seconds, SIGKILL."""
     timeout: float | None = None
