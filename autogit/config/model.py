@@ -205,10 +205,10 @@ class Llm:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A command-line coding agent that makes proposals by editing a throwaway copy of the files."""
+    """A command-line coding agent that makes proposals by editing the files in a clone of the lab."""
 
     command: str = ""
-    """Run by `sh` in that copy, with your own environment. {briefing} stands for the path of the task's text, which
+    """Run by `sh` in that clone, with your own environment. {briefing} stands for the path of the task's text, which
     also lies there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
     timeout: Positive = 1800.0
     """Seconds, after which it and all that it started are ended."""
