@@ -28,6 +28,8 @@ from autogit.loop import Loop
 from autogit.patch import Policy, land, without_effect
 from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
+from autogit.records import Record
+from autogit.report.export import Exported, LiveExport
 from autogit.trial.audit import Auditor
 from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
 from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
@@ -115,6 +117,7 @@ class Wiring:
             config = replace(config, llm=(), agent=Agent())
         proposer = build_portfolio(config, cancel)
         proposer.notices.say(*([UNPROTECTED] if unprotected else []), *([UNTRUSTED] if untrusted else []))
+        exports = LiveExport(config.observe.exporters, self.ledger.private, self.exported)
         return Services(
             config=config,
             config_hash=self.file.hash,
@@ -127,10 +130,11 @@ class Wiring:
             jobs=self._jobs(config),
             pruner=PrunerMaker(config, self.ledger, self.history),
             certify=partial(due_certificate, config, self.history),
-            notices=proposer.notices.take,
+            notices=lambda: [*proposer.notices.take(), *exports.take()],
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,
                 LiveFile(self.ledger.private).tell,
+                exports.tell,
             ),
             cancel=cancel,
         )
@@ -183,6 +187,21 @@ class Wiring:
         landed = land(text, read, self.policy)
         idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
         return replace(landed, idle=idle)
+
+    def exported(self, record: Record) -> Exported:
+        """What exporters get of a trial."""
+        metric = self.file.config.metric
+        return Exported(
+            lab=self.ledger.root.name,
+            metric=metric.name,
+            direction=metric.direction,
+            record=record,
+            value=self.history.value(record),
+            improvement=self.history.improvement(record),
+            effect=self.history.effect(record),
+            diff="" if record.trial.is_baseline else self.ledger.diff(record.id),
+            curves=self.ledger.curves(record.id),
+        )
 
     def _jobs(self, config: Config) -> JobMaker:
         return JobMaker(config, self.ledger.root, self.ledger.prefix, _run_seconds(config, self.history))

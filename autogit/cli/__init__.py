@@ -16,6 +16,7 @@ from autogit.cli.common import Commands
 from autogit.cli.completion import completion
 from autogit.cli.context import context_
 from autogit.cli.doctor import doctor
+from autogit.cli.export import export
 from autogit.cli.gc import gc
 from autogit.cli.idea import idea
 from autogit.cli.init import init
@@ -55,7 +56,7 @@ def cli(context: click.Context, folder: str) -> None:
 
 COMMANDS = (
     init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, ablate, reset, idea, context_, report,
-    reproduce, verify, sync, gc, completion,
+    export, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:
