@@ -49,6 +49,10 @@ class CostLimitError(ProposerError):
     """What models and agents may cost in one loop is spent: a limit that is reached, not a failure."""
 
 
+class VerdictAwaitedError(AutogitError):
+    """Who has the next turn is worth asking only when the verdict of what is measured now is known."""
+
+
 class BaselineError(AutogitError):
     """The unchanged code does not train or reports no metric; `log` is the useful end of its output."""
 

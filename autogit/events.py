@@ -109,6 +109,8 @@ class Ended:
     seconds: float
     interrupted: bool
     """By the person, before a limit was reached."""
+    failed: bool = False
+    """Nobody could propose any more, and somebody for want of a key, a server or a working agent."""
 
 
 Event = Started | Opened | Progress | Ran | Closed | Notice | Stopping | Ended

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -23,17 +24,25 @@ _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_ID_BITS = stat.S_ISUID | stat.S_ISGID
 
 
-def read_regular(path: Path, limit: int = MAX_FILE_BYTES) -> bytes | None:
-    """Returns at most `limit` bytes of a regular file; None if `path` is no regular file, a link, or cannot be read."""
+def open_regular(path: Path, follow: bool = False) -> BufferedReader | None:
+    """Opens a regular file to read; None if `path` is none, cannot be read, or is a link not to follow."""
     try:
         # Without O_NONBLOCK a FIFO would wait for somebody who writes.
-        place = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        place = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
+    except (OSError, ValueError):
         return None
     if not stat.S_ISREG(os.fstat(place).st_mode):
         os.close(place)
         return None
-    with os.fdopen(place, "rb") as file:
+    return os.fdopen(place, "rb")
+
+
+def read_regular(path: Path, limit: int = MAX_FILE_BYTES) -> bytes | None:
+    """Returns at most `limit` bytes of a regular file; None if `path` is no regular file, a link, or cannot be read."""
+    file = open_regular(path)
+    if file is None:
+        return None
+    with file:
         try:
             return file.read(limit)
         except OSError:

@@ -19,7 +19,10 @@ class Trend:
     attempts: int
     accepted: int
     improvement: float | None
-    """Mean improvement over the incumbent of its time, in percent of that incumbent, over the trials with a metric."""
+    """Mean improvement over the incumbent of its time, in percent of that incumbent, over the trials with a metric.
+
+    Of a trial with several parts, the share of this one.
+    """
 
     @property
     def success_rate(self) -> float:
@@ -194,21 +197,29 @@ class History:
             return paired
         return self.metric.lead(value, against)
 
+    def relative_effects(self) -> dict[str, float]:
+        """The same in percent of that incumbent, for those whose incumbent is not 0."""
+        values = {r.trial.commit: abs(value) for r in self._records if r.accepted and (value := self.value(r))}
+        return {
+            trial: 100 * effect / values[base]
+            for trial, effect in self.effects().items()
+            if (base := self[trial].trial.base) in values
+        }
+
     def trends(self) -> list[Trend]:
-        """One line for each proposer and operator, the most successful first."""
+        """One line for each proposer and kind of move, the most successful first.
+
+        A trial of several parts counts for each of them, with an equal share of its improvement.
+        """
         groups: dict[tuple[str, str], list[Record]] = {}
         for record in self._records:
             if not record.trial.is_baseline and not record.trial.is_null:
-                groups.setdefault((record.trial.proposer, record.trial.operator), []).append(record)
-        values = {r.trial.commit: abs(value) for r in self._records if r.accepted and (value := self.value(r))}
-        effects = self.effects()
+                for part in record.trial.parts:
+                    groups.setdefault((record.trial.proposer, part), []).append(record)
+        effects = self.relative_effects()
         trends = []
         for (proposer, operator), records in groups.items():
-            gains = [
-                100 * effects[r.id] / values[r.trial.base]
-                for r in records
-                if r.id in effects and r.trial.base in values
-            ]
+            gains = [effects[r.id] / len(r.trial.parts) for r in records if r.id in effects]
             mean = sum(gains) / len(gains) if gains else None
             trends.append(Trend(proposer, operator, len(records), sum(r.accepted for r in records), mean))
         return sorted(trends, key=lambda t: (-t.success_rate, -(t.improvement or 0), t.operator))

@@ -15,12 +15,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from autogit.config import load as configfile
 from autogit.config.load import ConfigFile
-from autogit.config.model import Config
-from autogit.errors import WorkspaceError
+from autogit.config.model import FILENAME, Config
+from autogit.errors import ConfigError, WorkspaceError
 from autogit.events import Ended, Observer, silent
 from autogit.history import History, Pruning, Trend
 from autogit.ledger import GitLedger
@@ -170,8 +170,11 @@ class Lab:
         observer: Observer = silent,
         cost: float | None = None,
         null_rate: float = 0.0,
+        only: Literal["", "llm", "agent"] = "",
     ) -> Ended:
         """Does research until a limit is reached; what is not given here comes from `[limits]`.
+
+        `only` ("llm" or "agent"): nobody else proposes. Raises ConfigError if the configuration names none.
 
         `null_rate` is the share of trials that change nothing and are never merged: how often is the rule fooled?
         In the main thread Ctrl-C ends it after the current trial, a second one now. Raises LabBusyError where another
@@ -180,6 +183,9 @@ class Lab:
         config = self.config
         if target is not None:
             config = replace(config, metric=replace(config.metric, target=target))
+        search = replace(config.search, only=only) if only else config.search
+        if (search.only == "llm" and not config.llm) or (search.only == "agent" and not config.agent.command):
+            raise ConfigError(f"only [{search.only}] is to propose, and {FILENAME} has no such section: add it there")
         limits = replace(
             config.limits,
             trials=trials or config.limits.trials,
@@ -188,7 +194,8 @@ class Lab:
             cost=config.limits.cost if cost is None else cost,
         )
         with self._working():
-            return self._wiring().loop(replace(config, limits=limits), observer, jobs, seed, null_rate).run()
+            config = replace(config, limits=limits, search=search)
+            return self._wiring().loop(config, observer, jobs, seed, null_rate).run()
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
         """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, if it does not land."""

@@ -52,6 +52,7 @@ class Loop:
         self._notices = notices
         self._baseline_lock = threading.Lock()
         self._interrupted = False
+        self._failed = False
         self._begun = 0
         self._closed: list[Record] = []
         self._crashed: list[str] = []
@@ -84,7 +85,7 @@ class Loop:
         self._queue.end()
         accepted = tuple(r for r in self._closed if r.accepted)
         seconds = time.monotonic() - self._since
-        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupted)
+        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupted, self._failed)
         session.observer(ended)
         if failure is not None:
             raise failure
@@ -222,7 +223,10 @@ class Loop:
                 self.step(slot)
                 self.measure_main(slot)
                 self._certify(slot)
-        except (Interrupted, NothingToPropose) as end:
+        except Interrupted as end:
+            self.stop(str(end))
+        except NothingToPropose as end:
+            self._failed |= end.failed
             self.stop(str(end))
 
     def _wait(self, workers: list[Future[None]]) -> None:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 from autogit.config.model import Config
 from autogit.history import History
 from autogit.records import Curve, Idea, Proposal, Record, Run, RunStatus, Scalar, Trial, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Changes = Mapping[str, bytes | None]
 """What a proposal makes of files: path from the repository's root -> new content, `None` where it is deleted."""
@@ -111,7 +112,8 @@ class Proposer(Protocol):
     def propose(self, context: Context) -> Proposal | None:
         """The next proposal, or None where it has nothing (more) to try on this base.
 
-        Raises ProposerError where it cannot go on in this loop at all; the others do.
+        Raises ProposerError where it cannot go on in this loop at all; the others do. Raises VerdictAwaitedError, if
+        `context.ahead`, for a proposer that should rather be asked when the verdicts of what runs now are known.
         """
 
 
@@ -209,6 +211,10 @@ class Execution:
 
 class Executor(Protocol):
     """Runs jobs; nothing that a job started is left when `run` returns."""
+
+    @property
+    def tier(self) -> str:
+        """The level of protection in force, by its name; it stays the same as long as this executor lives."""
 
     @property
     def environment(self) -> Mapping[str, Scalar]:
@@ -326,6 +332,9 @@ class Ledger(Revisions, Protocol):
 
     def keep(self, proposal: Proposal) -> None:
         """Keeps a proposal that was paid for until a trial takes it up, in this loop or another."""
+
+    def forget(self, proposal: Proposal) -> None:
+        """Keeps a proposal no longer: another one that counts its cost has taken its place."""
 
     def kept(self) -> Sequence[Proposal]:
         """The proposals that this lab keeps."""

@@ -116,6 +116,11 @@ class Proposal:
     refused: str = ""
     """Why the proposal cannot land, where that is known: it becomes an invalid trial and never runs."""
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The moves that it is made of; see `Trial.parts`."""
+        return _parts(self.operator, self.usage)
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -141,6 +146,14 @@ class Trial:
         return self.proposer == BASELINE
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The moves that it is made of: the patterns and parameters of a bundle, else the one operator.
+
+        A model's and a person's own word for what they did is one.
+        """
+        return _parts(self.operator, self.usage)
+
+    @property
     def is_null(self) -> bool:
         return self.proposer == NULL
 
@@ -152,6 +165,10 @@ class Trial:
     @property
     def number(self) -> int:
         return int(self.id.rpartition("/")[2])
+
+
+def _parts(operator: str, usage: Usage | None) -> tuple[str, ...]:
+    return (operator,) if usage is not None else tuple(operator.split("+"))
 
 
 @dataclass(frozen=True, slots=True)

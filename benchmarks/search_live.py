@@ -58,6 +58,10 @@ class Forks:
         self._budget = budget
 
     @property
+    def tier(self) -> str:
+        return "none"
+
+    @property
     def environment(self) -> Mapping[str, Scalar]:
         return {"device": "cpu", "threads": 1}
 

@@ -115,6 +115,9 @@ class MemoryLedger:
     def stage(self, base: str, changes: Changes) -> None:
         """Nothing is on a disk."""
 
+    def forget(self, proposal: Proposal) -> None:
+        raise NotImplementedError
+
     def keep(self, proposal: Proposal) -> None:
         raise NotImplementedError
 
@@ -217,6 +220,10 @@ class TableExecutor:
         self._ledger = ledger
         self._repetition = repetition
         self._budget = budget
+
+    @property
+    def tier(self) -> str:
+        return "none"
 
     @property
     def environment(self) -> Mapping[str, Scalar]:

@@ -110,3 +110,11 @@ def test_a_snapshot_knows_the_incumbent_and_nothing_that_comes_later() -> None:
     history.add(record(2, 2.0, "accepted", "c1"))
     assert then.at("c1") == history["1"] and then.at("c2") is None and len(then) == 2
     assert then.baseline == history.baseline
+
+
+def test_a_bundle_counts_for_each_of_its_parts() -> None:
+    bundle = record(1, 2.0, "accepted", operator="rms+width")
+    single = record(2, 1.9, "rejected", base="c1", operator="width")
+    trends = {trend.operator: trend for trend in History(Metric(), [baseline(4.0), bundle, single]).trends()}
+    assert {name: (t.attempts, t.accepted) for name, t in trends.items()} == {"rms": (1, 1), "width": (2, 1)}
+    assert trends["rms"].improvement == 25.0

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -39,6 +39,7 @@ PREVIEWED = 5
     default=0.0,
     help="Share of trials that change nothing, to see how often the rule is fooled; never merged.",
 )
+@click.option("--only", type=click.Choice(["llm", "agent"]), help="Let nobody but the models, or the agent, propose.")
 @click.option("--dry-run", is_flag=True, help="Show the next five proposals as diffs; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs: a line a trial, one at the end.")
 @click.pass_context
@@ -52,6 +53,7 @@ def loop(
     jobs: int | None,
     seed: int,
     null_rate: float,
+    only: Literal["llm", "agent"] | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -70,12 +72,14 @@ def loop(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     with nullcontext(partial(_lines, lab)) if as_json else screen(lab) as observer:
-        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost, null_rate)
+        ended = lab.loop(trials, hours, target, patience, jobs, seed, observer, max_cost, null_rate, only or "")
     page = lab.report()
     if not as_json:
         echo(f"report: {page}")
     if ended.interrupted:
         sys.exit(INTERRUPTED)
+    if ended.failed:
+        sys.exit(1)
 
 
 def _lines(lab: Lab, event: Event) -> None:
@@ -84,7 +88,13 @@ def _lines(lab: Lab, event: Event) -> None:
             echo(json_text(record_dict(lab.history, event.record)))
         case Ended():
             accepted = [record.id for record in event.accepted]
-            facts = {"ended": event.reason, "trials": event.trials, "accepted": accepted, "seconds": event.seconds}
+            facts = {
+                "ended": event.reason,
+                "trials": event.trials,
+                "accepted": accepted,
+                "seconds": event.seconds,
+                "failed": event.failed,
+            }
             echo(json_text(facts))
         case _:
             pass

@@ -49,6 +49,8 @@ def _tell(lab: Lab, pid: int | None, live: Live | None) -> None:
             if slot.heard is not None:
                 seed = f"seed {slot.seed}: " if slot.step is None else ""
                 echo(wrapped(seed + pulse(now - slot.heard, slot.line, slot.cores), " " * (8 + len(slot.trial))))
+        if live.notice:
+            echo(wrapped(live.notice, "  "))
         if live.stopping:
             echo(f"  ends after this: {live.stopping}")
     facts = _facts(lab)

@@ -220,6 +220,20 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """Who proposes, and how long the others wait for a model or an agent."""
+
+    only: Literal["", "llm", "agent"] = ""
+    """Nobody but the language models, or the agent, proposes; the loop ends if they cannot go on. `--only` sets it."""
+    models: Share | None = None
+    """Share of the trials that models and agents propose: 1 lets them lead, 0.5 gives them every other trial. The rest,
+    and what they leave, is the other proposers'. Default: by what their proposals bring, and at most 0.3."""
+    wait: Share = 0.1
+    """The most of the time that may go by waiting for a model or an agent that is asked only when the latest verdict is
+    known. If it would be more, since runs are short or many side by side, it is asked while a trial trains."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prune:
     """Stops a run that cannot win, by comparing it with the incumbent's curve of the same seed."""
 
@@ -272,6 +286,7 @@ class Config:
     llm: tuple[Llm, ...] = ()
     """Language models, as [llm] or as several [[llm]]."""
     agent: Agent = Agent()
+    search: Search = Search()
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
     observe: Observe = Observe()

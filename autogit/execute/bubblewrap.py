@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autogit.config.model import Sandbox
 from autogit.execute import readable
-from autogit.execute.reaper.plan import Plan
+from autogit.execute.reaper.plan import SECCOMP_PLACE, Plan
 from autogit.execute.scratch import Scratch
 from autogit.execute.variables import variables
 from autogit.protocols import Job
@@ -32,6 +32,7 @@ class BubblewrapTier:
         for option in (*self._system(scratch), *self._places(job, scratch, environment), *_masks(job, scratch)):
             argv += map(str, option)
         argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(job.folder)]
+        argv += ["--seccomp", SECCOMP_PLACE]
         return Plan(
             argv=(*argv, "--", "sh", "-c", job.command),
             folder="/",
@@ -62,8 +63,7 @@ class BubblewrapTier:
         yield "--dev", "/dev"
         for device in readable.devices():
             yield "--dev-bind-try", device, device
-        if scratch.shared is not None:
-            yield "--bind", scratch.shared, "/dev/shm"
+        yield "--bind", scratch.shared, "/dev/shm"
         yield "--bind", scratch.tmp, _TMP
 
     def _places(self, job: Job, scratch: Scratch, environment: dict[str, str]) -> Iterator[tuple[object, ...]]:

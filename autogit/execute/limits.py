@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
 
-from autogit.execute.reaper.processes import descendants, shared_out, tasks_of
+from autogit.execute.reaper.processes import Process, Unlinked, descendants, memory_of, tasks_of, unlinked
 from autogit.execute.scratch import written
 
 GB = 10**9
@@ -21,7 +21,7 @@ _LOOK_AT_DISK = 0.5
 _SHARE = 50
 _THREADS = 8
 """For each process that is allowed, threads that are."""
-_RESERVE = 256 * 1024 * 1024
+RESERVE_BYTES = 256 * 1024 * 1024
 """Bytes that are left free on the disk: git has to write the verdict, even on a run that filled it."""
 
 
@@ -44,25 +44,41 @@ class Limits:
         user = os.getuid()
         return tasks_of(user) + _THREADS * self.processes if user and sys.platform == "linux" else None
 
+    @property
+    def group_tasks(self) -> int | None:
+        """The same for root, by a cgroup that holds this run alone."""
+        return _THREADS * self.processes if not os.getuid() and sys.platform == "linux" else None
+
 
 class Gauge:
     """Measures a process tree from time to time."""
 
-    def __init__(self, keeper: int, limits: Limits, out: Path, others: Sequence[Path] = ()) -> None:
-        """`keeper`: the process above the tree. `out`: a folder on the lab's own disk; `others`: what else it fills."""
-        self._keeper = keeper
+    def __init__(
+        self, reaper: int, limits: Limits, out: Path, others: Sequence[Path] = (), memory: Sequence[Path] = ()
+    ) -> None:
+        """`reaper`: the process above the tree. `out`: a folder on the lab's own disk; `others`: what else it fills.
+
+        `memory`: folders whose files lie in memory.
+        """
+        self._reaper = reaper
         self._limits = limits
         self._out = out
         self._folders = (out, *others)
+        self._memory = memory
         self._before = written(self._folders)
+        self._tree: Sequence[Process] = ()
+        self._unlinked = Unlinked()
+        self._in_shared = 0
         self._next = self._next_disk = 0.0
         self.peak = 0
         """Bytes: the most memory that was seen."""
+        self.shortage = ""
+        """Why it is the machine that has no disk left, and not the run that took more than it may; "" if it has."""
         self.cpu: float | None = None
         """Seconds of processor time that the tree has used, as far as was seen; None if that is not told."""
 
     def look(self, now: float) -> str:
-        """Which limit is broken, in one line; empty where none is or it is not yet time to look. `now`: monotonic."""
+        """Returns which limit is broken, in one line; "" if none is or it is not yet time to look. `now`: monotonic."""
         broken = ""
         if now >= self._next:
             broken = self._processes()
@@ -74,17 +90,20 @@ class Gauge:
         return broken
 
     def _processes(self) -> str:
-        tree = descendants(self._keeper)
+        tree = self._tree = descendants(self._reaper)
         # First, and at once: a fork bomb grows faster than its memory can be added up.
         if len(tree) > self._limits.processes:
             return f"too many processes: {len(tree)}, sandbox.processes allows {self._limits.processes}"
+        hidden = self._unlinked.memory + self._in_shared
         told = [process.cpu for process in tree if process.cpu is not None]
         if told:
             self.cpu = max(self.cpu or 0.0, sum(told))
         used = sum(process.resident for process in tree)
-        # Resident sizes count shared pages again and again: a closer, slower look only where that could matter.
-        if used > self.peak and len(tree) > 1:
-            used = shared_out(tree)
+        # Resident sizes count shared pages again and again: a closer, slower look only if that could matter.
+        if hidden or (used > self.peak and len(tree) > 1):
+            private, shared = memory_of(tree)
+            # What is mapped of the files in memory is in `shared`, too.
+            used = private + max(shared, hidden)
         self.peak = max(self.peak, used)
         if used > self._limits.memory:
             return (
@@ -94,12 +113,30 @@ class Gauge:
         return ""
 
     def _disk(self) -> str:
-        added = written(self._folders) - self._before
+        self._unlinked = unlinked(self._tree)
+        try:
+            self._in_shared = written(self._memory)
+            added = written(self._folders) - self._before + self._unlinked.disk
+        except OSError as error:
+            return f"out of disk: what it wrote cannot be counted: {error.strerror}"
         if added > self._limits.disk:
             return f"out of disk: {added / GB:.2f} GB written, sandbox.disk_gb allows {self._limits.disk / GB:.2f}"
-        if added > 0 and self._out.exists() and disk_usage(self._out).free < _RESERVE:
-            return "out of disk: the disk is nearly full"
+        self.shortage = shortage(self._out)
+        return self.shortage
+
+
+def shortage(folder: Path) -> str:
+    """Returns why too little of the disk of `folder` is free to go on, in one sentence; "" if there is enough."""
+    try:
+        free = disk_usage(folder).free
+    except OSError:
+        return ""  # The folder has gone: the run did that, and its exit will tell.
+    if free >= RESERVE_BYTES:
         return ""
+    return (
+        f"only {free / 1e6:.0f} MB are free on the disk of {folder}: at least {RESERVE_BYTES / 1e6:.0f} MB are needed; "
+        "free some and start again, the open trial goes on then"
+    )
 
 
 def _after(begin: float, least: float) -> float:

@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from threading import Event
 
 from autogit.config.model import Config
-from autogit.errors import ConfigError
+from autogit.errors import ConfigError, WorkspaceError
 from autogit.execute.keeping import Keepers
 from autogit.execute.limits import GB, Limits
 from autogit.execute.machine import Gpu, cores, gpus, memory, processor, threads_per_job
 from autogit.execute.probe import choose
 from autogit.execute.readable import versions
+from autogit.execute.scratch import clear_leftovers
 from autogit.execute.supervision import supervise
 from autogit.execute.variables import run_variables
 from autogit.protocols import Execution, Job, Monitor
@@ -28,7 +30,10 @@ class LocalExecutor:
     """Runs each job in the sandbox, `jobs` of them side by side at most: an Executor."""
 
     def __init__(self, config: Config, jobs: int = 1) -> None:
-        """Raises ConfigError where the machine is too small for `jobs` or the named sandbox tier does not work."""
+        """Raises ConfigError if the machine is too small for `jobs` or the named sandbox tier does not work.
+
+        Raises WorkspaceError if there is no /proc, or what passes keeps a tier from being tried.
+        """
         self._config = config
         self._gpus = gpus()
         self._per_run = _gpus_per_run(config, self._gpus)
@@ -41,6 +46,9 @@ class LocalExecutor:
             disk=int(sandbox.disk_gb * GB),
         )
         self._most_output = int(sandbox.output_mb * 10**6)
+        if sys.platform == "linux" and not Path("/proc/self/stat").exists():
+            raise WorkspaceError("/proc is not there, so that nothing that a run starts could be ended: mount it first")
+        clear_leftovers()
         self._keepers = Keepers()
         self._tier = choose(sandbox, self._keepers)
 

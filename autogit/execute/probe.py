@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 import sys
 import tempfile
@@ -10,13 +12,17 @@ from pathlib import Path
 from threading import Event
 
 from autogit.config.model import FILENAME, Sandbox
-from autogit.errors import ConfigError
+from autogit.errors import ConfigError, WorkspaceError
 from autogit.execute.keeping import Keepers
 from autogit.execute.limits import GB, Limits
 from autogit.execute.sandbox import TIERS, RlimitsTier, Tier
 from autogit.execute.supervision import supervise
-from autogit.protocols import Halt, Job
+from autogit.protocols import Ending, Halt, Job
 
+PROBE_TIMEOUT = 120.0
+"""Seconds; a machine may be busy."""
+PROBE_TRIES = 3
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _LIMITS = Limits(memory=2 * GB, processes=64, disk=GB)
 _SCRIPT = """
 import errno, pathlib, socket, sys
@@ -47,7 +53,9 @@ class Probe:
     tier: str
     works: bool
     why: str
-    """Why not; empty where it works."""
+    """Why not; empty if it works."""
+    tried: bool = True
+    """False if something that passes (a full disk, a slow machine) kept it from being tried."""
 
 
 def probe() -> list[Probe]:
@@ -55,29 +63,49 @@ def probe() -> list[Probe]:
     found = []
     keepers = Keepers()
     for kind in TIERS:
-        why = _fault(kind(Sandbox()), keepers)
-        found.append(Probe(kind.name, not why, why))
+        found.append(_try(kind(Sandbox()), keepers))
     return found
 
 
 def choose(sandbox: Sandbox, keepers: Keepers) -> Tier:
-    """The configured tier, or the strongest that works. Raises ConfigError where the configured one does not."""
+    """Returns the configured tier, or the strongest that works.
+
+    Raises ConfigError if the configured one does not, WorkspaceError if a stronger one could not be tried: what is out
+    of order for a moment does not lower the protection.
+    """
     faults = []
     for kind in TIERS:
         if sandbox.tier not in ("auto", kind.name):
             continue
-        fault = _fault(kind(Sandbox()), keepers)
-        if not fault:
+        found = _try(kind(Sandbox()), keepers)
+        if found.works:
             return kind(sandbox)
-        faults.append(f"{kind.name}: {fault}")
+        if not found.tried:
+            raise WorkspaceError(
+                f"could not find out whether the sandbox {kind.name} works here ({found.why}); start again when that "
+                f'is mended, or name another level: [sandbox] tier = "..." in {FILENAME}'
+            )
+        faults.append(f"{kind.name}: {found.why}")
     raise ConfigError(
         f'{FILENAME}: sandbox.tier = "{sandbox.tier}" does not work on this machine ({"; ".join(faults)}); '
         'expected one that does: see autogit doctor, or use "auto"'
     )
 
 
-def _fault(tier: Tier, keepers: Keepers) -> str:
-    """What is wrong with `tier` here, in one line; empty where nothing is."""
+def _try(tier: Tier, keepers: Keepers) -> Probe:
+    """Runs under `tier`, up to PROBE_TRIES times as long as only passing faults come."""
+    found = Probe(tier.name, False, "", tried=False)
+    for _ in range(PROBE_TRIES):
+        try:
+            found = _once(tier, keepers)
+        except (OSError, WorkspaceError) as error:
+            found = Probe(tier.name, False, str(error), tried=False)
+        if found.tried:
+            break
+    return found
+
+
+def _once(tier: Tier, keepers: Keepers) -> Probe:
     with tempfile.TemporaryDirectory(prefix="autogit-probe-") as name:
         checkout, out, outside = (Path(name) / part for part in ("checkout", "out", "outside"))
         for folder in (checkout, out, outside):
@@ -85,12 +113,14 @@ def _fault(tier: Tier, keepers: Keepers) -> str:
         (outside / "secret").write_text("secret")
         script = "" if isinstance(tier, RlimitsTier) else _SCRIPT
         arguments = map(str, (sys.executable, "-I", "-S", "-c", script, out, checkout, outside))
-        job = Job(command=shlex.join(arguments), checkout=checkout, folder=checkout, out=out, timeout=20.0)
+        job = Job(command=shlex.join(arguments), checkout=checkout, folder=checkout, out=out, timeout=PROBE_TIMEOUT)
         execution = supervise(job, tier, keepers, _LIMITS, 1 << 16, _Deaf(), Event())
     if execution.succeeded:
-        return ""
+        return Probe(tier.name, True, "")
     last = execution.log.strip().rpartition("\n")[2]
-    return f"{execution.reason}" if last in execution.reason else f"{execution.reason}: {last}"
+    why = execution.reason if last in execution.reason else f"{execution.reason}: {last}"
+    tried = execution.ending is Ending.EXITED and _NO_SPACE not in execution.log
+    return Probe(tier.name, False, why, tried)
 
 
 class _Deaf:

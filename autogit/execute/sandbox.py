@@ -30,7 +30,8 @@ class LandlockTier:
     """An allow-list of paths by Landlock, the network closed by a namespace or by seccomp; neither needs a privilege.
 
     Weaker than bubblewrap: names outside the list can be guessed at, protected files in the checkout are only
-    checked afterwards, /dev/shm is everyone's, and Unix sockets that lie in a readable folder can be spoken to.
+    checked afterwards, and Unix sockets that lie in a readable folder can be spoken to. /dev/shm is everyone's if this
+    system gives no namespaces.
     """
 
     name = "landlock"
@@ -44,7 +45,13 @@ class LandlockTier:
         read = [*readable.SYSTEM, *readable.settings(self._sandbox.network), *map(Path, ("/proc", "/sys"))]
         read += [Path("/etc") / name for name in ("passwd", "group", "hosts")]
         read += readable.named(job, self._sandbox, environment)
-        write = [job.checkout, scratch.tmp, *readable.devices(), *(Path("/dev") / name for name in _DEVICES)]
+        write = [
+            job.checkout,
+            scratch.tmp,
+            scratch.shared,
+            *readable.devices(),
+            *(Path("/dev") / name for name in _DEVICES),
+        ]
         (read if job.out_read_only else write).append(job.out)
         masked = {path.resolve() for path in job.masked}
         around = [path for path in read if any(mask.is_relative_to(path.resolve()) for mask in masked)]
@@ -59,6 +66,7 @@ class LandlockTier:
                 write=tuple(map(str, write)),
                 list_only=tuple(map(str, around)),
                 network=self._sandbox.network,
+                shared=str(scratch.shared),
             ),
         )
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import shutil
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHARED_MEMORY = Path("/dev/shm")
+from autogit.files import remove_tree, walk
+
+SHARED_MEMORY = Path("/dev/shm")
+PREFIX = "autogit-run-"
+"""What the folders of runs are called, in the temporary folder and in shared memory."""
+MIN_SHARED_BYTES = 64 * 1024 * 1024
+"""Bytes that have to be free in /dev/shm, else a run's shared memory lies on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,48 +27,81 @@ class Scratch:
     """The run's /tmp, with `home` in it."""
     files: Path
     """What autogit shows the run in place of the machine's own files; the run cannot write here."""
-    shared: Path | None
-    """The run's /dev/shm, which is memory; None where this system has none."""
+    shared: Path
+    """The run's /dev/shm."""
+    in_memory: bool
+    """Whether `shared` is memory; it is a folder on the disk if this machine's /dev/shm is missing, full or closed."""
 
 
 @contextmanager
 def scratch() -> Iterator[Scratch]:
-    """Makes the folders of one run and removes them, whatever the run made of their permissions."""
-    folder = Path(tempfile.mkdtemp(prefix="autogit-"))
-    shared = Path(tempfile.mkdtemp(prefix="autogit-", dir=_SHARED_MEMORY)) if _SHARED_MEMORY.is_dir() else None
-    try:
-        (folder / "tmp" / "home").mkdir(parents=True)
-        (folder / "files").mkdir()
-        yield Scratch(folder / "tmp", folder / "files", shared)
-    finally:
-        _remove(folder)
-        if shared is not None:
-            _remove(shared)
+    """Makes the folders of one run and removes them, whatever the run made of their permissions and depth."""
+    with _folder(Path(tempfile.gettempdir())) as folder:
+        for name in ("tmp/home", "files", "shm"):
+            (folder / name).mkdir(parents=True)
+        if not _has_shared_memory():
+            yield Scratch(folder / "tmp", folder / "files", folder / "shm", in_memory=False)
+            return
+        with _folder(SHARED_MEMORY) as shared:
+            yield Scratch(folder / "tmp", folder / "files", shared, in_memory=True)
+
+
+def clear_leftovers() -> None:
+    """Removes the folders of runs whose autogit was killed before it could do so."""
+    for parent in (Path(tempfile.gettempdir()), SHARED_MEMORY):
+        try:
+            names = [entry.name for entry in os.scandir(parent) if entry.name.startswith(PREFIX)]
+        except OSError:
+            continue
+        for name in names:
+            place = _locked(parent / name)
+            if place is not None:
+                remove_tree(parent / name)
+                os.close(place)
 
 
 def written(folders: Iterable[Path]) -> int:
-    """Bytes that all files in `folders` take on disk; what vanishes meanwhile is not counted."""
-    total = 0
-    ahead = [str(folder) for folder in folders]
-    while ahead:
-        try:
-            entries = list(os.scandir(ahead.pop()))
-        except OSError:
-            continue
-        for entry in entries:
-            try:
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    ahead.append(entry.path)
-            except OSError:
-                continue
-    return total
+    """Returns the bytes that all files in `folders` take on disk; what vanishes meanwhile is not counted.
+
+    Raises OSError if folders are nested too deep to be counted.
+    """
+    return sum(facts.st_blocks * 512 for folder in folders for _, facts in walk(folder))
 
 
-def _remove(folder: Path) -> None:
-    for place, _, _ in os.walk(folder):
-        # From above, before it is entered: a folder may have been left that cannot be listed.
-        for entry in Path(place).iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                entry.chmod(stat.S_IRWXU)
-    shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def _folder(parent: Path) -> Iterator[Path]:
+    """Makes a folder that is locked as long as it is used: who finds it unlocked may remove it."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    place = _locked(folder)
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+        if place is not None:
+            os.close(place)
+
+
+def _locked(folder: Path) -> int | None:
+    """Locks a folder of this user; None if another process has it, or it is somebody else's."""
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if os.fstat(place).st_uid == os.getuid():
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return place
+    except OSError:
+        pass
+    os.close(place)
+    return None
+
+
+def _has_shared_memory() -> bool:
+    """Whether this machine's /dev/shm can be written to and has room."""
+    try:
+        system = os.statvfs(SHARED_MEMORY)
+        free = system.f_bavail * system.f_frsize >= MIN_SHARED_BYTES
+        return free and not system.f_flag & os.ST_RDONLY and os.access(SHARED_MEMORY, os.W_OK | os.X_OK)
+    except OSError:
+        return False

@@ -11,13 +11,15 @@ from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
+from autogit.errors import WorkspaceError
 from autogit.execute.keeping import STUCK, Keepers, Keeping
-from autogit.execute.limits import Gauge, Limits
+from autogit.execute.limits import Gauge, Limits, shortage
 from autogit.execute.output import Drain, Line, Lines, Log
 from autogit.execute.reason import why
 from autogit.execute.sandbox import Tier
 from autogit.execute.scratch import scratch
 from autogit.execute.seal import Seal
+from autogit.files import strip_set_id
 from autogit.protocols import Ending, Execution, Halt, Job, Monitor
 from autogit.records import RunStatus
 from autogit.wording import left_out
@@ -38,13 +40,21 @@ def supervise(
 
     `most` bytes of its output are read. Nothing that the job started is left afterwards.
     """
+    if short := shortage(job.out):
+        raise WorkspaceError(short)
     with closing(keepers.take()) as keeping, scratch() as own:
         seal = Seal(job.checkout, job.protected)
-        shared = [own.shared] if own.shared else []
-        gauge = Gauge(keeping.pid, limits, job.out, [job.checkout, own.tmp, *shared])
-        keeping.start(replace(tier.plan(job, own), tasks=limits.tasks))
+        folders, memory = [job.checkout, own.tmp], [own.shared]
+        gauge = Gauge(keeping.pid, limits, job.out, *((folders, memory) if own.in_memory else (folders + memory, ())))
+        keeping.start(replace(tier.plan(job, own), tasks=limits.tasks, max_group_tasks=limits.group_tasks))
         execution = Supervision(job, gauge, keeping, monitor, cancel, keepers.prepare).watch(most)
+    for folder in (job.out, job.checkout):
+        strip_set_id(folder)
     broken = seal.broken()
+    failed = execution.ending is not Ending.CANCELLED and not execution.succeeded and not broken
+    if failed and (short := gauge.shortage or shortage(job.out)):
+        # The run took no more than it may, but the machine has no room for that: this is no verdict on its code.
+        raise WorkspaceError(short)
     if not broken or execution.ending is Ending.CANCELLED:
         return execution
     return replace(execution, ending=Ending.LIMIT, reason=f"changed the protected file {broken}", halt=None)

@@ -76,6 +76,12 @@ class Trials(Reading):
         name, text = proposals.name(proposal, self._numbers.lab), proposals.format(proposal)
         self._repository.write(lambda: [self._repository.notes.set_text(proposals.SHELF, name, text)])
 
+    def forget(self, proposal: Proposal) -> None:
+        """Keeps a proposal no longer: another one that counts its cost has taken its place."""
+        name = proposals.name(proposal, self._numbers.lab)
+        if name in self.texts(proposals.SHELF):
+            self._repository.write(lambda: [self._repository.notes.set_text(proposals.SHELF, name, None)])
+
     def kept(self) -> Sequence[Proposal]:
         """The proposals that this lab keeps, and no other that it syncs with."""
         return proposals.parse(self.texts(proposals.SHELF), self._numbers.lab)

@@ -12,13 +12,14 @@ from autogit.diff import quoted
 from autogit.errors import PatchError
 from autogit.patch.hunk import FilePatch, Sign
 from autogit.patch.source import BOM
+from autogit.patch.spelling import folded
 
 
 def same_meaning(patch: FilePatch, diff: str, path: str, before: bytes, after: bytes) -> None:
     """Proves that the canonical `diff` of one file makes `after` of `before`, and changes the lines that `patch` named.
 
-    Both by a reading that shares nothing with the one that made it (unidiff). Indentation, trailing blanks and
-    a byte order mark, which locating may have mended, are not compared. Raises PatchError.
+    Both by a reading that shares nothing with the one that made it (unidiff). What locating may have mended
+    is not compared: indentation, the width of blanks, typographic characters, a byte order mark. Raises PatchError.
     """
     from unidiff.errors import UnidiffParseError
     from unidiff.patch import PatchSet
@@ -73,7 +74,7 @@ def _net(lines: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
     count: dict[str, Counter[str]] = {Sign.ADDED: Counter(), Sign.REMOVED: Counter()}
     for sign, text in lines:
         if sign in count:
-            count[sign][text.removeprefix(BOM).strip()] += 1
+            count[sign][folded(text.removeprefix(BOM))] += 1
     added, removed = count[Sign.ADDED], count[Sign.REMOVED]
     return Counter({("+", t): n for t, n in (added - removed).items()}) + Counter(
         {("-", t): n for t, n in (removed - added).items()}

@@ -1,9 +1,9 @@
 """Where hunks belong: by their text, in one place only, never by a guess.
 
-Three strengths, tried in this order: the same text; the same but for trailing blanks; the same but for one indentation
-that all lines have more or less of. Stated line numbers are not evidence, with one exception: where every number of a
-file's part holds (counts, old starts, new starts, and the text at them), the diff is undamaged and means what it says.
-Where they almost hold they are evidence against another place (doubt.py).
+Four strengths, tried in this order: the same text; the same but for trailing blanks; the same but for one indentation
+that all lines have more or less of; the same but for its spelling (spelling.py). Stated line numbers are not evidence,
+with one exception: where every number of a file's part holds (counts, old starts, new starts, and the text at them),
+the diff is undamaged and means what it says. Where they almost hold they are evidence against another place (doubt.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from autogit.patch.doubt import doubt
 from autogit.patch.hunk import FilePatch, Hunk, Line, Sign
 from autogit.patch.nearest import excerpt, nearest
 from autogit.patch.source import BOM, Fit, Source
+from autogit.patch.spelling import folded, respelled
 
 
 def locate(patch: FilePatch, source: Source, path: str) -> tuple[Fit, ...]:
@@ -99,6 +100,7 @@ def _places(hunk: Hunk, index: _Index, label: str) -> list[Fit]:
         # The stated line has it at another indentation: one of the two is damaged, and nothing tells which.
         rivals = [fit for fit in _same_but_for_indent(hunk, index) if fit.start + 1 == hunk.numbers.old_start]
         fits += rivals
+    fits = fits or list(_respelled(hunk, index))
     if not fits:
         raise PatchError(f"{label} matches nothing in the file", nearest(hunk, index.lines))
     return fits
@@ -133,6 +135,19 @@ def _same_but_for_indent(hunk: Hunk, index: _Index) -> Iterator[Fit]:
         sure = len(drift[0] + drift[1]) > 1 or _removes(hunk)
         if sure or _aligned(moved, index.lines[start : start + len(old)]):
             yield Fit(moved, start)
+
+
+def _respelled(hunk: Hunk, index: _Index) -> Iterator[Fit]:
+    """The places whose lines are the hunk's in another spelling."""
+    keys = [folded(line.text) for line in hunk.old]
+    if not any(any(c.isalnum() for c in key) for key in keys):
+        return
+    found = [folded(line) for line in index.lines]
+    for start in range(len(found) - len(keys) + 1):
+        if found[start : start + len(keys)] == keys:
+            moved = respelled(hunk, index.lines[start : start + len(keys)], index.lines)
+            if moved is not None:
+                yield Fit(moved, start)
 
 
 def _removes(hunk: Hunk) -> bool:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
 
     from autogit.config.model import Config
     from autogit.propose.portfolio import Portfolio
-    from autogit.protocols import Proposer
 
 
 def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Portfolio:
@@ -17,22 +16,17 @@ def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Po
 
     What there is to tell the person beside the proposals is in its `notices`.
     """
-    from autogit.propose.operators.ablate import AblateProposer
-    from autogit.propose.operators.branch import BranchProposer
-    from autogit.propose.operators.bundle import BundleProposer
-    from autogit.propose.operators.combine import CombineProposer
-    from autogit.propose.operators.refine import RefineProposer
-    from autogit.propose.operators.revisit import RevisitProposer
-    from autogit.propose.patterns import PatternProposer
+    from autogit.propose.notices import Notices
     from autogit.propose.portfolio import Portfolio
-    from autogit.propose.search.hyperparameters import HyperparameterProposer, parameter_importance
+    from autogit.propose.proposer import foreign_proposers, own_proposers
+    from autogit.propose.search.hyperparameters import parameter_importance
 
-    proposers: list[Proposer] = [
-        HyperparameterProposer(), PatternProposer(), RefineProposer(), CombineProposer(), AblateProposer(),
-        RevisitProposer(), BranchProposer(), BundleProposer(),
-    ]  # fmt: skip
+    notices = Notices()
+    proposers = [*own_proposers(), *foreign_proposers(notices)]
     if config.llm or config.agent.command:
         from autogit.propose.models.llm import model_proposers
 
         proposers += model_proposers(config, cancel, parameter_importance)
-    return Portfolio(proposers)
+    if config.search.only:
+        proposers = [each for each in proposers if each.name.partition(":")[0] == config.search.only]
+    return Portfolio(proposers, notices)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from autogit.history import History
-from autogit.propose.lineage import gains
 from autogit.records import Record, Verdict
 
 DISCOUNT = 0.98
 """What a trial counts for, compared with the one after it: what helped once need not help now."""
-KEPT = 0.6
+ACCEPT_DISCOUNT = 0.6
 """What all earlier trials count for after an accepted one, which made a new situation."""
 PRIOR = (0.5, 2.0)
-"""Successes and failures that are imagined of everyone who has ideas of its own."""
-SECOND_HAND = (0.1, 2.0)
-"""And of AGAIN: in six loops of the shipped workspace (benchmarks/data/loops.jsonl.xz) none of 58 such trials was
-accepted, of 175 others 24."""
-AGAIN = ("combine", "revisit", "ablate")
-"""Who tries again what was tried."""
+"""Successes and failures that are imagined of everyone who has ideas of their own."""
+SECOND_HAND_PRIOR = (0.1, 2.0)
+"""The same of those who only try again what was tried: 0 of 58 such trials were accepted against 24 of 175 others, in
+six loops of the shipped workspace (benchmarks/data/loops.jsonl.xz)."""
 _NEGLIGIBLE = 1e-3
 
 
@@ -70,33 +67,52 @@ class Arms:
     arms: dict[tuple[str, str], Arm]
     counts: dict[tuple[str, str], tuple[int, int]]
     average: Arm = field(default_factory=Arm)
+    second_hand: frozenset[str] = frozenset()
+    """Proposers that only try again what was tried."""
 
     @classmethod
-    def of(cls, history: History) -> Arms:
-        gained = gains(history)
+    def of(cls, history: History, second_hand: frozenset[str] = frozenset()) -> Arms:
+        """Counts every trial of `history`, each for less than the one after it."""
+        gained = history.relative_effects()
         arms: dict[tuple[str, str], Arm] = {}
         average = Arm()
         weight = 1.0
         for record in reversed(list(_counted(history))):
             if weight > _NEGLIGIBLE:
                 one = _one(record, gained.get(record.id, 0.0), weight)
-                for key in ((record.trial.proposer, ""), (record.trial.proposer, record.trial.operator)):
-                    arms.setdefault(key, Arm()).add(one)
+                arms.setdefault((record.trial.proposer, ""), Arm()).add(one)
+                for part in record.trial.parts:
+                    share = Arm(one.successes, one.failures, one.gain / len(record.trial.parts), one.seconds)
+                    arms.setdefault((record.trial.proposer, part), Arm()).add(share)
                 average.add(one)
-            weight *= DISCOUNT * (KEPT if record.accepted else 1.0)
-        return cls(arms, _counts(history), average)
+            weight *= DISCOUNT * (ACCEPT_DISCOUNT if record.accepted else 1.0)
+        return cls(arms, _counts(history), average, second_hand)
 
     def belief(self, proposer: str, operator: str = "") -> Belief:
         arm = self.arms.get((proposer, operator), Arm())
         attempts, accepted = self.counts.get((proposer, operator), (0, 0))
-        a, b = _odds(proposer, arm)
+        a, b = self._odds(proposer, arm)
         return Belief(proposer, operator, attempts, accepted, a / (a + b), self._gain(arm), self._seconds(arm))
 
     def draw(self, rng: np.random.Generator, proposer: str, operator: str = "") -> float:
         """A guess at the rate, as uncertain as what is known (Thompson sampling)."""
         arm = self.arms.get((proposer, operator), Arm())
-        chance = rng.beta(*_odds(proposer, arm))
+        chance = rng.beta(*self._odds(proposer, arm))
         return float(chance) * self._gain(arm) / self._seconds(arm)
+
+    def draw_parts(self, rng: np.random.Generator, proposer: str, parts: Sequence[str]) -> float:
+        """A guess at the rate of a proposal of several parts: the mean of theirs, whoever tried them before."""
+        return sum(self.draw(rng, self._knows(proposer, part), part) for part in parts) / len(parts)
+
+    def _knows(self, proposer: str, part: str) -> str:
+        """Who has tried this part most often; `proposer` if nobody has tried it more often."""
+        tried = {who: count for (who, what), (count, _) in self.counts.items() if what == part}
+        return max(tried, key=lambda who: (tried[who], who == proposer), default=proposer)
+
+    def _odds(self, proposer: str, arm: Arm) -> tuple[float, float]:
+        """Returns successes and failures, the imagined ones included."""
+        successes, failures = SECOND_HAND_PRIOR if proposer in self.second_hand else PRIOR
+        return successes + arm.successes, failures + arm.failures
 
     def _gain(self, arm: Arm) -> float:
         # One accepted trial of average gain is imagined of everyone, and of the average one of 1%.
@@ -109,15 +125,11 @@ class Arms:
         return (arm.seconds + usual) / (arm.successes + arm.failures + 1)
 
 
-def _odds(proposer: str, arm: Arm) -> tuple[float, float]:
-    """Successes and failures, the imagined ones included."""
-    successes, failures = SECOND_HAND if proposer in AGAIN else PRIOR
-    return successes + arm.successes, failures + arm.failures
-
-
 def beliefs(history: History) -> list[Belief]:
     """One for each proposer and each kind of move that was tried, the most promising first."""
-    arms = Arms.of(history)
+    from autogit.propose.proposer import own_proposers, traits
+
+    arms = Arms.of(history, frozenset(p.name for p in own_proposers() if traits(p).second_hand))
     every = [arms.belief(proposer, operator) for proposer, operator in arms.counts]
     return sorted(every, key=lambda belief: (-belief.rate, belief.proposer, belief.operator))
 
@@ -137,7 +149,7 @@ def _one(record: Record, gain: float, weight: float) -> Arm:
 def _counts(history: History) -> dict[tuple[str, str], tuple[int, int]]:
     counts: dict[tuple[str, str], tuple[int, int]] = {}
     for record in _counted(history):
-        for key in ((record.trial.proposer, ""), (record.trial.proposer, record.trial.operator)):
+        for key in ((record.trial.proposer, part) for part in ("", *record.trial.parts)):
             attempts, accepted = counts.get(key, (0, 0))
             counts[key] = attempts + 1, accepted + record.accepted
     return counts

@@ -11,38 +11,28 @@ from autogit.diff import applied
 from autogit.history import History
 from autogit.propose.search.parameters import find, same
 from autogit.protocols import Context
-from autogit.records import Idea, Proposal, Record, Value, Verdict
+from autogit.records import Idea, Proposal, Record, Trial, Value, Verdict
 
+RETRY = "retry"
+"""Operator of a superseded trial that is tried again."""
 NEAR = 0.25
 """A near miss lost at most this share of what an accepted change usually brings."""
 
 
-PARAMETRIC = ("hyperparameters", "refine")
-"""Proposers whose changes are values of parameters and nothing else."""
+def parametric(history: History, trial: Trial) -> bool:
+    """Whether a trial of autogit's own changed values of parameters and nothing else: it is named after them.
 
-
-def parametric(record: Record) -> bool:
-    """Whether the trial changed values of parameters and nothing else."""
-    trial = record.trial
-    bundled = trial.proposer == "bundle" and trial.operator == "+".join(sorted(trial.parameters))
-    return (trial.proposer in PARAMETRIC or bundled) and bool(trial.parameters)
-
-
-def gains(history: History) -> dict[str, float]:
-    """By trial: how much better than the incumbent of its base, in percent of that; negative where worse."""
-    incumbents = {r.trial.commit: value for r in history if r.accepted and (value := history.value(r)) is not None}
-    sign = 1 if history.metric.direction == "min" else -1
-    result = {}
-    for record in history:
-        value, reference = history.value(record), incumbents.get(record.trial.base)
-        if not record.trial.is_baseline and value is not None and reference:
-            result[record.id] = 100 * sign * (reference - value) / abs(reference)
-    return result
+    One that is tried again on a newer `main` is what it was.
+    """
+    while trial.operator == RETRY and trial.parents and trial.parents[0] in history:
+        trial = history[trial.parents[0]].trial
+    names = "+".join(sorted(trial.parameters))
+    return bool(names) and trial.operator == names and trial.usage is None
 
 
 def near_misses(history: History, most: int) -> list[Record]:
     """Trials that were rejected though they were about as good as what they had to beat, the best first."""
-    gained = gains(history)
+    gained = history.relative_effects()
     wins = [gained[r.id] for r in history.accepted if gained.get(r.id, 0.0) > 0]
     least = -NEAR * statistics.median(wins) if wins else 0.0
     missed = [r for r in history if r.verdict is Verdict.REJECTED and gained.get(r.id, least) > least]
@@ -51,10 +41,10 @@ def near_misses(history: History, most: int) -> list[Record]:
 
 def strongest_dead(history: History, most: int) -> list[Record]:
     """Dead changes to the code that ran, each idea once: what lost least first, then what was stopped latest."""
-    gained = gains(history)
+    gained = history.relative_effects()
     dead = [
         r for r in history
-        if not r.trial.parents and not parametric(r)
+        if not r.trial.parents and not parametric(history, r.trial)
         and (r.verdict is Verdict.PRUNED or (r.verdict is Verdict.REJECTED and r.id in gained))
     ]  # fmt: skip
 
@@ -101,7 +91,7 @@ def roots(history: History, trials: Iterable[str]) -> frozenset[str]:
 def moved(
     context: Context, diff: str | None, title: str, proposer: str, parents: tuple[str, ...], rationale: str
 ) -> Proposal | None:
-    """A proposal of `diff` against the base; None where there is none: it conflicted or changes nothing."""
+    """A proposal of `diff` against the base; None if there is none: it conflicted or changes nothing."""
     if not diff:
         return None
     return Proposal(

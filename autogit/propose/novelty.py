@@ -27,7 +27,7 @@ class Novelty:
         self._outcomes: dict[str, Outcome | None] = {}
 
     def objection(self, context: Context, proposal: Proposal) -> str:
-        """Why running it would teach nothing; empty where it is new, or where that cannot be told from its diff."""
+        """Why running it would teach nothing; empty if it is new, or where that cannot be told from its diff."""
         outcome = _outcome(context, proposal.diff)
         if outcome is None:
             return ""

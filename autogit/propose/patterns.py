@@ -15,6 +15,7 @@ from autogit.config.patterns import Pattern
 from autogit.diff import unified
 from autogit.errors import PatchError
 from autogit.propose.notices import Notices
+from autogit.propose.proposer import Traits
 from autogit.propose.rewriting import rewrite
 from autogit.protocols import Context
 from autogit.records import Proposal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from autogit.config.model import Config
 
 
-class PatternProposer:
+class PatternProposer(Traits):
     """Proposes each pattern that applies to the incumbent, once on each base, in an order that the seed decides.
 
     A pattern that is not in any published recipe has one ticket in that lot, each recipe that uses it adds one.
@@ -56,7 +57,7 @@ def by_lot(patterns: Sequence[Pattern], rng: np.random.Generator) -> list[Patter
 
 
 def pattern_proposal(pattern: Pattern, context: Context) -> Proposal | None:
-    """The proposal that makes `pattern` on the base; None where it does not apply or would not land."""
+    """The proposal that makes `pattern` on the base; None if it does not apply or would not land."""
     after = rewrite(pattern, context.files, context.config.train.command)
     if after is None:
         return None

@@ -26,7 +26,7 @@ class Reach:
     used: frozenset[str] | None
     """Every name that is read somewhere; a function that nothing names does not run. None if that cannot be told."""
     options: Mapping[str, object]
-    """Values of command-line options, where they are known."""
+    """Values of command-line options, if they are known."""
 
     def dead(self, text: str) -> tuple[tuple[int, int], ...]:
         """The lines (from, to, both from 1 and included) of a file that never run."""

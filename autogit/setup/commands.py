@@ -37,6 +37,8 @@ class Command:
     """The file that names it."""
     whole: bool
     """Whether it can be run as it is written, without a word that stands for something else."""
+    exact: bool = True
+    """Whether it names the file with its folder; else it is the only one of that name."""
 
     @property
     def words(self) -> list[str]:
@@ -97,10 +99,11 @@ def _read(source: str, text: str, around: Surroundings) -> Iterator[Command]:
                 continue
             for start in dict.fromkeys((folder, home, "")):
                 file, where = target(said, start, around)
+                exact = bool(file)
                 file, where = (file, where) if file else _only(said, around)
                 if file and not file.endswith(".sh"):
                     plain = re.sub(r"\s+", " ", said).strip().rstrip(".,:)\"'")
-                    yield Command(plain, where, file, source, _UNKNOWN.search(plain) is None)
+                    yield Command(plain, where, file, source, _UNKNOWN.search(plain) is None, exact)
                     break
 
 

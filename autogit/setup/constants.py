@@ -28,25 +28,33 @@ class Constant:
 
 
 def worth_searching(files: Mapping[str, str], command: str) -> tuple[list[Constant], list[str]]:
-    """The constants in `files` whose name says what they do, and a sentence for each that is fixed by `command`."""
+    """The constants in `files` whose name says what they do, and a sentence for each that is fixed by `command`.
+
+    Of more than are written down, those of the first files.
+    """
     found: list[Constant] = []
     doubts: dict[str, str] = {}
-    everywhere = sorted(
-        (place for path, text in files.items() for place in places(path, text)), key=lambda p: (p.kind, p.path, p.start)
-    )
+    nearness = {path: place for place, path in enumerate(files)}
+    everywhere = [place for path, text in files.items() for place in places(path, text)]
+    everywhere.sort(key=lambda p: (p.kind, nearness[p.path], p.start))
+    holders: dict[str, set[str]] = {}
+    for place in everywhere:
+        holders.setdefault(place.name[-1], set()).add(place.path)
     for place in everywhere:
         name = place.name[-1]
         domain = by_name(name, place.value, argument=place.kind is Kind.ARGUMENT)
+        if len(found) == MAX_PARAMETERS:
+            break
         if domain is None or place.value is None or any(c.name.rpartition(".")[2] == name for c in found):
             continue
         if fixed(name, command):
             doubts[name] = f"{name} is set on the command line; take it off there and it can be searched ({place})"
             continue
-        told_apart = _told_apart(place, domain, files, command)
+        told_apart = _told_apart(place, domain, {path: files[path] for path in holders[name]}, command)
         if told_apart is not None:
             found.append(told_apart)
-    found.sort(key=lambda c: (c.place.path, c.place.start))
-    return found[:MAX_PARAMETERS], list(doubts.values())
+    found = sorted(found[:MAX_PARAMETERS], key=lambda c: (c.place.path, c.place.start))
+    return found, list(doubts.values())
 
 
 def constraints(found: list[Constant]) -> list[str]:

@@ -106,7 +106,8 @@ def _resolve(
         for _ in range(level):
             base = base.parent
         return None, _files(_joined(base.as_posix(), module.replace(".", "/")), names, texts)
-    parents = [p.as_posix().removeprefix(".") for p in PurePosixPath(path).parents]
+    # Python looks beside the script and where it is started, never beside the file that imports.
+    parents = [p.as_posix().removeprefix(".") for p in PurePosixPath(home, "x").parents]
     roots = dict.fromkeys([home, "", *parents, *(_joined(p, "src") for p in ("", *parents))])
     for root in roots:
         if files := _files(_joined(root, module.replace(".", "/")), names, texts):

@@ -61,7 +61,7 @@ def started(path: str, around: Surroundings, told: Sequence[Command]) -> Script:
     made_of = closure(path, around.texts)
     found = taken(path, made_of, around)
     python = interpreter(around.folder, around.top)
-    mine = [c for c in told if c.target == path]
+    mine = sorted((c for c in told if c.target == path), key=lambda c: not c.exact)
     says = _chosen(mine, path, found, around)
     doubts: list[str] = []
     gpus = None
@@ -70,9 +70,10 @@ def started(path: str, around: Surroundings, told: Sequence[Command]) -> Script:
         folder, origin = says.folder, f"the command that {says.source} names"
     else:
         folder = mine[0].folder if mine else _folder_of(path, made_of, around)
-        module = _as_module(path, around) and not folder
+        written = any(path in command.words for command in mine)
+        module = _as_module(path, around) and not folder and not written
         seen = os.path.relpath(path, folder) if folder else path
-        command = f"{python} -m {module_of(path.removeprefix('src/'))}" if module else f"{python} {shlex.quote(seen)}"
+        command = f"{python} -m {_module(path, around)}" if module else f"{python} {shlex.quote(seen)}"
         origin = f"found by its code: {path}"
         for option in filter(lambda option: option.required, found):
             value = _value(option, around)
@@ -136,7 +137,7 @@ def with_path(command: str, path: str, made_of: Closure, folder: str, around: Su
     module = re.search(r"\s-m\s", command) is not None and "torch.distributed.run" not in command
     here = {folder} if module else {PurePosixPath(path).parent.as_posix().removeprefix(".")}
     needed = sorted(made_of.roots - here)
-    if module and "/" in path and path.startswith("src/"):
+    if module and path.startswith("src/") and _module(path, around) != module_of(path):
         needed = sorted({*needed, "src"} - here)
     if not needed:
         return command
@@ -192,7 +193,7 @@ def _says_more(command: Command, path: str, around: Surroundings) -> bool:
     others = [w.partition("=")[2] or w for w in words]
     files = [os.path.normpath(PurePosixPath(command.folder or ".", w)) for w in others]
     return any(f != path and f in around.tracked for f in files) or (
-        "-m" in words and around.texts.get(path, "") != "" and _as_module(path, around)
+        _module(path, around) in words and _as_module(path, around)
     )
 
 
@@ -203,6 +204,12 @@ def _earlier(mine: Sequence[Command], told: Sequence[Command], path: str) -> Com
     before = [c for c in told[: list(told).index(mine[0])] if c.source == mine[0].source and c.target != path]
     prepares = re.compile(r"prepare|download|preprocess|get_data|make_data|tokeni[sz]e|build_|fetch")
     return next((c for c in before if prepares.search(PurePosixPath(c.target).stem.lower())), None)
+
+
+def _module(path: str, around: Surroundings) -> str:
+    """A file's name for `-m`; `src` is a part of it only if the code itself imports from `src`."""
+    own = re.search(r"^\s*(?:from|import)\s+src\b", around.texts.get(path, ""), re.MULTILINE)
+    return module_of(path if own else path.removeprefix("src/"))
 
 
 def _as_module(path: str, around: Surroundings) -> bool:

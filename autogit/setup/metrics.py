@@ -28,7 +28,7 @@ _TEST = ("test", "holdout")
 _TRAINING = ("train", "training", "tr")
 _NOT = (
     "lr", "grad", "norm", "time", "sec", "seconds", "ms", "eta", "mem", "memory", "fold", "batch", "last", "estimated",
-    "target", "threshold",
+    "target", "threshold", "max", "min", "aux", "possible", "type", "handling",
 )  # fmt: skip
 _MOST_BETWEEN = 10
 """Words between a metric's own and its number in a sentence."""
@@ -54,6 +54,8 @@ _LOGGING = (
     "set_description_str", "set_postfix_str", "print_on_rank0", "rank_zero_info",
 )  # fmt: skip
 _LOGGERS = ("debug", "info", "warning", "error", "critical", "log")
+_PLAIN = ("mean", "item", "data", "detach", "numpy", "cpu", "float", "sum", "min", "max")
+"""Methods that a number is printed by."""
 _CONVERSION = re.compile(r"%(?:\((\w+)\))?[-+ #0]*\d*(?:\.\d+)?[diouxXeEfFgGrs]")
 _NUMBER = r"([-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|nan|inf))"
 _PERIODIC = re.compile(
@@ -99,7 +101,8 @@ def printed(text: str, path: str, helpers: Sequence[str] = ()) -> list[Printed]:
                 spoken = dict(_sentences(line))
                 for name, pattern in spoken.items():
                     _keep(found, _metric(name, where, near, pattern))
-                for name in parse_line(shown).values:
+                # Both parts of a fraction are counts.
+                for name in parse_line(shown.replace(f"{SAMPLE}/{SAMPLE}", "5/10")).values:
                     # Beside a sentence, a name that says nothing is a part of it.
                     said = direction(name) is None or any(word in _SENTENCE for word in _words(name))
                     if not (spoken and said):
@@ -200,12 +203,14 @@ def _metric(name: str, place: str, nearness: tuple[int, int, int], pattern: str 
     words = _words(name)
     short = name
     known = direction(short)
-    if any(word in _NOT for word in words) or (known is None and not any(w in _HELD_OUT + _TEST for w in words)):
+    if any(word in _NOT for word in words) or (
+        known is None and (len(words) < 2 or not any(w in _HELD_OUT + _TEST for w in words))
+    ):
         return None
     training = any(word in _TRAINING for word in words)
     held = 0 if any(w in _HELD_OUT for w in words) else 3 if training else 2 if any(w in _TEST for w in words) else 1
-    # A plain `loss` in a loop is the training loss; `accuracy` in a closing line is what the script is for.
-    running = (short == "loss" and nearness[1] > 0) or training
+    # A plain `loss` is the training loss; `accuracy` in a closing line is what the script is for.
+    running = short == "loss" or training
     # Of the best one and the best five, the best one is what people compare.
     second = known is None or words[-1] in ("5", "top5", "prec5")
     order = (running + training, nearness[0], held, second, *nearness[1:])
@@ -235,17 +240,20 @@ def _sentences(line: str) -> Iterator[tuple[str, str]]:
 
 
 def _bare(call: ast.Call, path: str, nearness: tuple[int, int, int]) -> Printed | None:
-    """`print(accuracy_score(...))`: a number without a name, which only a pattern can give it."""
-    if not (isinstance(call.func, ast.Name) and call.func.id == "print" and len(call.args) == 1):
+    """`print(accuracy_score(...))`, `print(t, loss.item())`: a number that only a pattern can give a name."""
+    if not (isinstance(call.func, ast.Name) and call.func.id == "print" and call.args and not call.keywords):
         return None
-    value = call.args[0]
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in ("mean", "item"):
+    if any(isinstance(n, ast.Constant) and isinstance(n.value, str) for a in call.args for n in ast.walk(a)):
+        return None
+    value = call.args[-1]
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _PLAIN:
         value = value.func.value
     name = _SCORERS.get(_called(value), "") if isinstance(value, ast.Call) else ""
-    if not name:
-        return None
-    found = _metric(name, f"{path}:{call.lineno}", nearness)
-    return None if found is None else replace(found, pattern=rf"^\s*{_NUMBER}\s*$")
+    if isinstance(value, ast.Name | ast.Attribute) and direction(_called(value)) is not None:
+        name = normalised(_called(value))
+    found = _metric(name, f"{path}:{call.lineno}", nearness) if name else None
+    before = r"\S+\s+" * (len(call.args) - 1)
+    return None if found is None else replace(found, pattern=rf"^\s*{before}{_NUMBER}\s*$")
 
 
 def _calls(node: ast.AST, depth: int, guarded: int) -> Iterator[tuple[ast.Call, int, int]]:
@@ -259,8 +267,8 @@ def _calls(node: ast.AST, depth: int, guarded: int) -> Iterator[tuple[ast.Call, 
             inside = guarded
             if isinstance(node, ast.If) and name in ("body", "orelse") and _rare(node.test):
                 inside = 1
-            if isinstance(node, ast.ExceptHandler):
-                inside = 1
+            if isinstance(child, ast.ExceptHandler):
+                continue
             yield from _calls(child, depth + isinstance(child, ast.For | ast.While | ast.AsyncFor), inside)
 
 

@@ -13,6 +13,8 @@ from autogit.setup.imports import closure
 from autogit.setup.metrics import printed
 from autogit.setup.surroundings import Surroundings, parsed
 
+_LEAST = 2
+"""Points of a candidate; with fewer it is one only if nothing else is."""
 _LEADS = 7
 """Points of a script that trains and that the project's own texts start."""
 _FIRST = 3
@@ -45,6 +47,7 @@ def candidates(around: Surroundings, told: Sequence[Command]) -> list[Candidate]
     for path, text in around.texts.items():
         if path.endswith(".py") and (candidate := _candidate(path, text, around, first.get(path), told)):
             found.append(candidate)
+    found = [c for c in found if c.score >= _LEAST] or found
     # What the project's own text starts first goes before a likelier name.
     leading = min(
         (c for c in found if c.path in first and c.score >= _LEADS), key=lambda c: first[c.path], default=None
@@ -100,11 +103,9 @@ def _candidate(
         score -= 4
     if name:
         why.append("its name says so")
-    metric = printed(text, path)
-    score += 1 if metric else 0
-    if not (inside or name >= 2 or (place is not None and not aside) or (metric and name)):
+    if not (inside or name >= 2 or (place is not None and not aside) or (name and printed(text, path))):
         return None
-    return Candidate(path, score, ", ".join(why)) if score >= 2 else None
+    return Candidate(path, score, ", ".join(why)) if score >= _LEAST or trains else None
 
 
 def _source(text: str, node: ast.stmt) -> str:

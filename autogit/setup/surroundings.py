@@ -87,9 +87,10 @@ class Surroundings:
 
     @cached_property
     def modules(self) -> tuple[str, ...]:
-        """The submodules in the folder."""
-        listing = _names(Git(self.folder).as_person("ls-files", "-z", "--stage", cwd=self.folder))
-        return tuple(line.partition("\t")[2] for line in listing if line.startswith("160000 "))
+        """The submodules of the repository, as paths from the folder."""
+        listing = _names(Git(self.folder).as_person("ls-files", "-z", "--stage", cwd=self.top))
+        modules = (line.partition("\t")[2] for line in listing if line.startswith("160000 "))
+        return tuple(os.path.relpath(module, self.prefix or ".") for module in modules)
 
     def data(self, strings: Iterable[str], start: str) -> tuple[list[str], list[str], list[str]]:
         """(ignored data that the code names, ignored data that it does not, paths outside the repository).
@@ -103,7 +104,9 @@ class Surroundings:
         for text in sorted(named):
             for folder in dict.fromkeys(("", start)):
                 used += [inside for inside in [self._ignored(folder, text)] if inside and not _covered(inside, used)]
-        used += [module for module in self.modules if any(_covered(os.path.normpath(s), [module]) for s in named)]
+        used = [path for path in used if not _covered(path, self.modules)]
+        places = {os.path.normpath(PurePosixPath(folder or ".", s)) for s in named for folder in ("", start)}
+        used += [module for module in self.modules if any(_covered(place, [module]) for place in places)]
         unused = [path for path in ignored if not any(_covered(path, [u]) or _covered(u, [path]) for u in used)]
         return used, unused, sorted(set(filter(None, map(self._outside, named))))
 
@@ -183,7 +186,7 @@ def is_test(path: str, text: str) -> bool:
 
 
 def _produced(path: str) -> bool:
-    parts = PurePosixPath(path).parts
+    parts = [part for part in PurePosixPath(path).parts if part != ".."]
     return any(part.startswith(".") or part.lower() in PRODUCED or part.endswith(".egg-info") for part in parts)
 
 

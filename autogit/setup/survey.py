@@ -271,7 +271,7 @@ def _metrics(
 def _unsure(metric: Printed) -> list[str]:
     if not metric.sure:
         return [f"whether {metric.name} is better when lower is a guess: see metric.direction"]
-    if metric.training or (metric.name == "loss" and metric.order[0]):
+    if metric.training or metric.name == "loss":
         return [
             f"{metric.name} is measured on what is trained on, as far as can be seen: a change that only memorises "
             "wins by it; print a validation metric and name it in metric.name"
@@ -281,9 +281,7 @@ def _unsure(metric: Printed) -> list[str]:
 
 def _evaluator(script: Script, metrics: list[Printed], around: Surroundings) -> tuple[str, list[Printed]]:
     """(the command, its metrics) of a script that measures what training leaves, if training prints none itself."""
-    if any(not m.training and not (m.name == "loss" and m.order[0]) for m in metrics) or not script.path.endswith(
-        ".py"
-    ):
+    if any(not m.training and m.name != "loss" for m in metrics) or not script.path.endswith(".py"):
         return "", []
     home = PurePosixPath(script.path).parent
     for path, text in sorted(around.texts.items(), key=lambda pair: (PurePosixPath(pair[0]).parent != home, pair[0])):

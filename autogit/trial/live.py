@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from autogit.events import Closed, Ended, Event, Opened, Progress, Ran, Started, Stopping
+from autogit.events import Closed, Ended, Event, Notice, Opened, Progress, Ran, Started, Stopping
 
 FILENAME = "live.json"
 INTERVAL = 1.0
@@ -52,6 +52,8 @@ class Live:
     stopping: str = ""
     """Why it ends after the current trials, where it does."""
     slots: dict[int, Slot] = field(default_factory=dict)
+    notice: str = ""
+    """The latest words to the person since a trial was opened: which try of a model is waited for, and why."""
 
 
 class LiveFile:
@@ -112,6 +114,7 @@ def _after(live: Live, event: Event, now: float) -> Live:
     match event:
         case Opened(trial=trial, slot=slot):
             slots[slot] = Slot(trial.id, trial.title, now)
+            live = replace(live, notice="")
         case Progress(slot=slot) if slot in slots:
             before = slots[slot]
             slots[slot] = Slot(
@@ -123,6 +126,8 @@ def _after(live: Live, event: Event, now: float) -> Live:
         case Closed(record=record, slot=slot):
             slots.pop(slot, None)
             closed += not record.trial.is_baseline
+        case Notice(text=text):
+            live = replace(live, notice=text)
         case Stopping(reason=reason):
             return replace(live, stopping=reason)
         case _:

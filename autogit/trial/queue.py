@@ -3,8 +3,8 @@
 The next proposal is made, landed and written while the present trial trains. It is made from what was known when that
 trial began: the trials closed by then, and the open ones as pending. Whether it was ready in time or had to be waited
 for changes nothing about it, so that the same lab proposes the same again. If `main` has moved meanwhile it is thrown
-away and made anew; one that was paid for is put onto the new `main` instead, and one that no trial took up is kept in
-git for the next loop.
+away and made anew; one that was paid for is put onto the new `main` instead, or given back once to who made it if it
+does not fit, and one that no trial took up is kept in git for the next loop.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 
 from autogit.config.model import Config
 from autogit.diff import grown_by
-from autogit.errors import Interrupted, PatchError
+from autogit.errors import CostLimitError, Interrupted, PatchError, ProposerError, VerdictAwaitedError
 from autogit.events import Notice
 from autogit.history import History
-from autogit.protocols import Context, Landed, Proposer
-from autogit.records import BASELINE, NULL, Curve, Proposal, Record, Run, Trial, Verdict
+from autogit.protocols import Context, Landed, Proposer, Remaining
+from autogit.records import BASELINE, NULL, Curve, Proposal, Record, Run, Trial, Usage, Verdict
 from autogit.trial.measure import Measured
 from autogit.trial.session import Session
 
@@ -39,7 +39,11 @@ Land = Callable[[str, str], Landed]
 
 
 class NothingToPropose(Exception):
-    """The proposers have tried everything on this base."""
+    """The proposers have tried everything on this base, or cannot go on. `failed`: not for a limit that is reached."""
+
+    def __init__(self, reason: str, failed: bool = False) -> None:
+        super().__init__(reason)
+        self.failed = failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class _Known:
     history: History
     pending: tuple[Proposal, ...]
     died: tuple[Proposal, ...]
+    ahead: int = 0
+    """Slots that are measuring, if the proposal is made before their verdicts are needed."""
 
 
 class TrialQueue:
@@ -111,6 +117,10 @@ class TrialQueue:
         self._running: dict[str, Proposal] = {}
         self._died: tuple[Proposal, ...] = ()
         self._unfinished = list(self._ledger.unfinished())
+        self._left_out: ProposerError | None = None
+        self._closed = 0
+        self._since = time.monotonic()
+        self._given_back: set[Usage | None] = set()
         taken_up = {trial.usage for trial in (*self._unfinished, *(record.trial for record in self._history))}
         # If models are left out, what they made waits.
         config = session.config
@@ -164,6 +174,7 @@ class TrialQueue:
         """Takes note that the trial is no longer in work."""
         with self._change:
             self._running.pop(trial.id, None)
+            self._closed += not trial.is_baseline
             self._change.notify_all()
 
     def died(self, trial: Trial, reason: str) -> None:
@@ -172,10 +183,13 @@ class TrialQueue:
             self._died = (*self._died, replace(self._running.pop(trial.id), refused=reason))
             self._change.notify_all()
 
-    def prepare(self) -> None:
-        """Begins to make one more proposal, from what is known now. The slot that is free first takes it."""
+    def prepare(self, ahead: bool = True) -> None:
+        """Begins to make one more proposal, from what is known now. The slot that is free first takes it.
+
+        `ahead`: nobody needs it yet, so that a model may rather wait for the verdicts of what is measured now.
+        """
         with self._lock:
-            known = self._known()
+            known = self._known(len(self._running) if ahead else 0)
             self._ahead.append((known, self._worker.submit(self._prepared, known)))
 
     @property
@@ -207,11 +221,15 @@ class TrialQueue:
                 return retry
             with self._lock:
                 if not self._ahead:
-                    self.prepare()
+                    self.prepare(ahead=False)
                 known, ahead = self._ahead.popleft()
             while not wait([ahead], _POLL_SECONDS).done:
                 self._raise_if_ending()
-            candidate, main = ahead.result(), self._ledger.main()
+            try:
+                candidate = ahead.result()
+            except VerdictAwaitedError:
+                continue
+            main = self._ledger.main()
             if candidate is None:
                 self._await_change(known)
             elif candidate.proposal.base == main:
@@ -230,6 +248,8 @@ class TrialQueue:
         with self._change:
             same = known.base, len(known.history), known.died
             while not self._ahead and same == (self._ledger.main(), len(self._history), self._died):
+                if not self._pending and self._left_out is not None:
+                    raise NothingToPropose(str(self._left_out), not isinstance(self._left_out, CostLimitError))
                 if not self._pending:
                     raise NothingToPropose(nothing_left(self._session.config))
                 self._change.wait(_POLL_SECONDS)
@@ -237,16 +257,19 @@ class TrialQueue:
 
     # ---- making one
 
-    def _known(self) -> _Known:
+    def _known(self, ahead: int = 0) -> _Known:
         with self._lock:
-            return _Known(self._ledger.main(), self._history.snapshot(), self._pending, self._died)
+            return _Known(self._ledger.main(), self._history.snapshot(), self._pending, self._died, ahead)
 
     @property
     def _pending(self) -> tuple[Proposal, ...]:
         return (*self._running.values(), *self._waiting)
 
     def _prepared(self, known: _Known) -> Candidate | None:
-        proposal = self._make(known)
+        try:
+            proposal, self._left_out = self._make(known), None
+        except ProposerError as error:
+            proposal, self._left_out = None, error
         if proposal is None:
             return None
         candidate = self._landed(proposal)
@@ -254,15 +277,19 @@ class TrialQueue:
         return candidate
 
     def _make(self, known: _Known) -> Proposal | None:
+        stale = None
         if self._paid:
-            return moved(self._paid.pop(0), known.base, self._land)
+            paid = self._paid.pop(0)
+            stale = moved(paid, known.base, self._land)
+            if paid.refused or not stale.refused or paid.usage in self._given_back:
+                return stale
         with self._lock:
             # What other slots have begun since then, besides.
             pending = (*known.pending, *(p for p in self._pending if p not in known.pending))
             files = self._ledger.files(known.base)
         # The baseline is always trial 0: a preview before it shows what comes after it.
         number = max(1, len(known.history)) + len(pending) + len(known.died)
-        if np.random.default_rng([self._seed, number, 1]).random() < self._null_rate:
+        if not stale and np.random.default_rng([self._seed, number, 1]).random() < self._null_rate:
             rationale = "changes nothing, to see how often the rule is fooled; never merged"
             return Proposal(known.base, "", "A change that does nothing", NULL, NULL, rationale)
         proposal = self._proposer.propose(
@@ -276,12 +303,27 @@ class TrialQueue:
                 revisions=self._ledger,
                 check=lambda text: experiment(text, known.base, self._land),
                 died=known.died,
+                remaining=self._remaining(),
+                stale=stale,
+                ahead=known.ahead,
                 tell=lambda text: self._session.observer(Notice(text)),
             )
         )
-        if proposal is not None and proposal.usage is not None:
+        if proposal is None:
+            return stale
+        if proposal.usage is not None:
             self._ledger.keep(proposal)
+        if stale is not None:
+            self._given_back.add(proposal.usage)
+            self._ledger.forget(stale)
         return proposal
+
+    def _remaining(self) -> Remaining:
+        limits = self._session.config.limits
+        hours = None if limits.hours is None else limits.hours - (time.monotonic() - self._since) / 3600
+        begun = self._closed + len(self._running)
+        trials = None if limits.trials is None else max(1, limits.trials - begun)
+        return Remaining(trials, None if hours is None else max(0.0, hours))
 
     def _landed(self, proposal: Proposal) -> Candidate:
         """Returns a proposal with what it lands as; one that cannot land is refused and says why."""

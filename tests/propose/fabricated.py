@@ -12,7 +12,7 @@ from autogit.config.load import parse
 from autogit.config.model import Config, Train
 from autogit.history import History
 from autogit.protocols import Context
-from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, RunStatus, Trial, Value, Verdict
+from autogit.records import BASELINE, Curve, Idea, Proposal, Record, Run, RunStatus, Trial, Usage, Value, Verdict
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Bench:
         self.diffs[number] = proposal.diff
         new = record(
             number, f"c{number}", proposal.base, value, verdict, proposal.proposer, proposal.operator,
-            parameters=proposal.parameters, parents=proposal.parents, **more,
+            parameters=proposal.parameters, parents=proposal.parents, usage=proposal.usage, **more,
         )  # fmt: skip
         self.history.add(new)
         if new.accepted:
@@ -63,8 +63,11 @@ def record(
     parameters: Mapping[str, Value] | None = None,
     parents: tuple[str, ...] = (),
     step: int = 100,
+    usage: Usage | None = None,
 ) -> Record:
-    trial = Trial(number, commit, base, operator, proposer, operator, parameters=parameters or {}, parents=parents)
+    trial = Trial(
+        number, commit, base, operator, proposer, operator, parameters=parameters or {}, parents=parents, usage=usage
+    )
     metrics = {} if value is None else {"val_loss": value}
     status = {
         Verdict.CRASHED: RunStatus.CRASHED, Verdict.PRUNED: RunStatus.PRUNED, Verdict.UNSTABLE: RunStatus.UNSTABLE,

@@ -13,7 +13,7 @@ from propose.fabricated import Bench, NoRevisions, config
 from autogit.diff import applied
 from autogit.propose.search.hyperparameters import HyperparameterProposer, parameter_importance
 from autogit.propose.search.setting import Search
-from autogit.propose.search.tpe import WINDOW, informative, suggestions
+from autogit.propose.search.tpe import WINDOW_TRIALS, informative, suggestions
 from autogit.records import Curve, Proposal, Verdict
 
 TRAIN = "learning_rate = 1e-4\nweight_decay = 0.1\nact = 'gelu'\n"
@@ -65,7 +65,7 @@ def test_too_few_trials_tell_nothing() -> None:
 def test_what_was_stopped_early_helps_to_begin_with() -> None:
     bench = searched(3)
     for rate in (0.05, 0.06, 0.07, 0.08):
-        setting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": rate})
+        setting = Proposal("c0", "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": rate})
         bench.close(setting, None, Verdict.PRUNED)
     curves = {str(number): (Curve(1, "loss", (10, 20), (5.0, 4.0)),) for number in range(4, 8)}
     search = Search.of(bench.context(revisions=NoRevisions(bench.diffs, curves)))
@@ -83,10 +83,12 @@ def test_what_decides_is_important() -> None:
 def test_better_code_does_not_make_the_values_tried_on_it_look_better() -> None:
     bench = Bench({"train.py": TRAIN}, config(SPACE))
     bench.close(
-        Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": 1e-2}), 0.95, Verdict.REJECTED
+        Proposal("c0", "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": 1e-2}),
+        0.95,
+        Verdict.REJECTED,
     )
     bench.close(Proposal("c0", _nothing(), "", "patterns", "rms"), 0.5, Verdict.ACCEPTED)
-    on_new = Proposal(bench.base, "", "", "hyperparameters", "x", parameters={"learning_rate": 1e-5})
+    on_new = Proposal(bench.base, "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": 1e-5})
     bench.close(on_new, 0.55, Verdict.REJECTED)
     values = {sample.trial: sample.value for sample in Search.of(bench.context()).samples}
     assert values["1"] == pytest.approx(0.95) and values["3"] == pytest.approx(1.05)
@@ -96,7 +98,7 @@ def test_values_are_those_of_their_own_base() -> None:
     bench = Bench({"train.py": TRAIN}, config(SPACE))
     step = HyperparameterProposer().propose(bench.context())
     assert step is not None
-    bench.close(Proposal("c0", "", "", "hyperparameters", "x", parameters={"act": "relu"}), 1.1, Verdict.REJECTED)
+    bench.close(Proposal("c0", "", "", "hyperparameters", "act", parameters={"act": "relu"}), 1.1, Verdict.REJECTED)
     bench.close(step, 0.9, Verdict.ACCEPTED)
     bench.files = dict(applied(bench.files, step.diff) or {})  # type: ignore[arg-type]
     samples = {sample.trial: sample for sample in Search.of(bench.context()).samples}
@@ -108,7 +110,7 @@ def test_values_are_those_of_their_own_base() -> None:
 def test_pruned_and_failed_trials_are_told() -> None:
     bench = searched(12)
     for rate in (0.05, 0.06):
-        setting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": rate})
+        setting = Proposal("c0", "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": rate})
         bench.close(setting, None, Verdict.PRUNED if rate == 0.05 else Verdict.UNSTABLE)
     curve = {"13": (Curve(1, "loss", (10, 20), (5.0, 4.0)),)}
     context = bench.context(revisions=NoRevisions(bench.diffs, curve))
@@ -121,7 +123,7 @@ def test_what_failed_counts_as_bad() -> None:
     bench = Bench({"train.py": TRAIN}, config(SPACE))
     for i in range(40):
         rate = 10 ** (-5 + 4 * i / 39)
-        setting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": rate})
+        setting = Proposal("c0", "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": rate})
         # The higher the better, until it fails.
         fails = rate > 10**-2.5
         bench.close(setting, None if fails else 2 - i / 100, Verdict.UNSTABLE if fails else Verdict.REJECTED)
@@ -133,7 +135,7 @@ def test_what_failed_counts_as_bad() -> None:
 def test_what_waits_counts_as_known() -> None:
     context = searched(20).context()
     search = Search.of(context)
-    waiting = Proposal("c0", "", "", "hyperparameters", "x", parameters={"learning_rate": 1e-2})
+    waiting = Proposal("c0", "", "", "hyperparameters", "learning_rate", parameters={"learning_rate": 1e-2})
     with_it, without = (
         list(islice(suggestions(search.found, search.samples, p, "min", 1), 3)) for p in ([waiting] * 8, [])
     )
@@ -153,16 +155,16 @@ def test_a_changed_space_is_learned_anew_from_the_same_trials() -> None:
 
 def test_old_samples_are_kept_where_they_are_good() -> None:
     bench = Bench({"train.py": TRAIN}, config(SPACE))
-    for i in range(3 * WINDOW):
+    for i in range(3 * WINDOW_TRIALS):
         bench.close(
-            Proposal("c0", "", "", "hyperparameters", "x", parameters={"weight_decay": 0.5}),
+            Proposal("c0", "", "", "hyperparameters", "weight_decay", parameters={"weight_decay": 0.5}),
             2 - i % 7 / 10,
             Verdict.REJECTED,
         )
     samples = Search.of(bench.context()).samples
     kept = informative(samples, "min")
-    assert len(kept) < 2 * WINDOW and kept[-WINDOW:] == list(samples[-WINDOW:])
-    assert all(sample.value is not None and sample.value < 1.55 for sample in kept[:-WINDOW])
+    assert len(kept) < 2 * WINDOW_TRIALS and kept[-WINDOW_TRIALS:] == list(samples[-WINDOW_TRIALS:])
+    assert all(sample.value is not None and sample.value < 1.55 for sample in kept[:-WINDOW_TRIALS])
 
 
 def test_optuna_is_silent_and_comes_late(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from propose.fabricated import Bench, config
+from propose.laboratory import Laboratory
 
 from autogit.propose.search.hyperparameters import HyperparameterProposer
 from autogit.propose.search.parameters import edited, find
+from autogit.propose.search.setting import Search
 from autogit.records import Verdict
 
 TRAIN = """\
@@ -148,3 +151,18 @@ def _values(text: str) -> dict[str, float]:
         for node in ast.parse(text).body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
+
+
+def test_a_parameter_that_nothing_reads_any_more_is_not_tried(tmp_path: Path) -> None:
+    train = "rate = 0.1\nmomentum = 0.9\nprint(rate, momentum)\n"
+    lab = Laboratory(tmp_path / "lab", {"train.py": train}, "rate = [0.1, 0.2, 0.3]\nmomentum = [0.8, 0.9]")
+    assert Search.of(lab.context()).found.parameters.keys() == {"rate", "momentum"}
+    lab.close(lab.change("train.py", "print(rate, momentum)", "print(rate)"), 0.9, Verdict.ACCEPTED)
+    found = Search.of(lab.context()).found
+    assert found.parameters.keys() == {"rate"}
+    assert found.problems == ("parameter momentum is read by nothing any more; it is left alone",)
+
+
+def test_what_only_files_read_that_nobody_may_edit_is_tried() -> None:
+    bench = Bench({"settings.py": "rate = 0.1\n"}, config("rate = [0.1, 0.2]"))
+    assert Search.of(bench.context()).found.parameters.keys() == {"rate"}

@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from propose.fabricated import Bench, config
 from propose.laboratory import Laboratory
 
 from autogit.diff import applied
+from autogit.propose.lineage import near_misses
 from autogit.propose.operators.ablate import AblateProposer
 from autogit.propose.operators.branch import BranchProposer
 from autogit.propose.operators.combine import CombineProposer
@@ -182,3 +184,13 @@ def test_branch_tries_values_that_were_tried_without_the_change(tmp_path: Path) 
     lab.close(lab.change("train.py", '"gelu"', '"silu"'), None, Verdict.PRUNED)
     made = text(lab, offer(BranchProposer(), lab))
     assert "learning_rate = 1e-3" in made and '"silu"' in made
+
+
+def test_luck_of_the_seeds_makes_no_near_miss() -> None:
+    """Its mean is better than the incumbent's, over other seeds; on the seeds that both ran it is worse."""
+    bench = Bench({"train.py": "a = 1\n"}, config(""))
+    proposal = Proposal("c0", "", "", "patterns", "x")
+    closed = bench.close(proposal, 0.98, Verdict.REJECTED)
+    assert [r.id for r in near_misses(bench.history, 5)] == ["1"]
+    bench.history.add(replace(closed, statistics={"gain": -0.03}))
+    assert near_misses(bench.history, 5) == []

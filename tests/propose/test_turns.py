@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,32 +11,41 @@ from propose.fabricated import Bench, NoRevisions, config, record
 
 from autogit.config.model import Limits
 from autogit.diff import applied, unified
-from autogit.errors import ProposerError
+from autogit.errors import ProposerError, VerdictAwaitedError
 from autogit.history import History
 from autogit.propose import build_portfolio
 from autogit.propose.beliefs import Arms, beliefs
 from autogit.propose.notices import Notices
-from autogit.propose.portfolio import Portfolio, Rung, is_model, rung
+from autogit.propose.portfolio import Portfolio, rung
+from autogit.propose.proposer import GROUP, Rung, Traits
 from autogit.protocols import Context
-from autogit.records import Idea, Proposal, Verdict
+from autogit.records import Idea, Proposal, Usage, Verdict
 
 TRAIN = "a = 1\nb = 2\nlr = 0.1\n"
 
 
 @dataclass
-class Scripted:
+class Scripted(Traits):
     """Proposes a new line each time, under a name; or whatever it is told."""
 
     name: str
     text: Callable[[Context], str | None] = lambda context: f"x = {context.rng.integers(2**40)}\n"
     operator: str = ""
 
+    def __post_init__(self) -> None:
+        self.costs = self.name.startswith(("llm", "agent"))
+        self.second_hand = self.name in ("combine", "revisit", "ablate")
+        self.rung = next((rung for rung in Rung if rung and rung == self.name), Rung.NONE)
+        self.leads_opening = self.name == "bundle"
+        self.weighs_values = self.name in ("hyperparameters", "refine")
+
     def propose(self, context: Context) -> Proposal | None:
         made = self.text(context)
         if made is None:
             return None
         diff = unified(context.files, {"train.py": context.files["train.py"] + made})
-        return Proposal(context.base, diff, made, self.name, self.operator or self.name)
+        return Proposal(context.base, diff, made, self.name, self.operator or self.name,
+                        usage=Usage(1, 1) if self.costs else None)  # fmt: skip
 
 
 def bench(patience: int | None = None, seed: int = 0) -> Bench:
@@ -103,7 +113,7 @@ def test_models_have_at_most_their_share_while_others_yield() -> None:
     seen = turns(
         lab, Portfolio([Scripted("llm:m"), Scripted("agent"), Scripted("x")]), 60, {"llm:m": 0.9, "agent": 0.9}
     )
-    assert sum(seen[name] for name in seen if is_model(name)) <= 0.3 * 60 + 1
+    assert sum(seen[name] for name in seen if name.startswith(("llm", "agent"))) <= 0.3 * 60 + 1
     assert seen["llm:m"] > 0
     alone = turns(bench(), Portfolio([Scripted("llm:m"), Scripted("x", lambda context: None)]), 10, {})
     assert alone == {"llm:m": 10}
@@ -126,10 +136,31 @@ def test_who_cannot_go_on_is_left_out_and_that_is_said() -> None:
 
     chosen = Portfolio([Scripted("llm:m", broken), Scripted("x", lambda context: None)])
     lab = bench()
-    assert chosen.propose(lab.context()) is None
+    with pytest.raises(ProposerError, match=r"nothing is left to propose on this main; llm:m is left out: the key was"):
+        chosen.propose(lab.context())
     assert chosen.notices.take() == ("llm:m is left out from now on: the key was refused",)
-    assert chosen.propose(lab.context()) is None
+    with pytest.raises(ProposerError):
+        chosen.propose(lab.context())
     assert chosen.notices.take() == ()
+
+
+@pytest.mark.parametrize(("seconds", "ahead", "waits"), [(0.5, 1, True), (0.5, 4, False), (3.0, 1, False)])
+def test_a_model_waits_for_the_verdict_while_that_costs_a_tenth_of_the_time(
+    seconds: float, ahead: int, waits: bool
+) -> None:
+    """Trials of ten seconds."""
+    lab, chosen = bench(), Portfolio([Scripted("llm:m")])
+    first = chosen.propose(lab.context())
+    assert first is not None
+    lab.close(replace(first, usage=Usage(seconds=seconds)), 1.1, Verdict.REJECTED)
+    made = lab.history["1"]
+    lab.history.add(replace(made, trial=replace(made.trial, usage=Usage(seconds=seconds))))
+    if waits:
+        with pytest.raises(VerdictAwaitedError):
+            chosen.propose(lab.context(ahead=ahead))
+    else:
+        assert chosen.propose(lab.context(ahead=ahead)) is not None
+    assert chosen.propose(lab.context()) is not None
 
 
 def test_what_proposers_have_to_say_is_passed_on() -> None:
@@ -208,3 +239,21 @@ def test_a_restart_proposes_the_same() -> None:
                 lab.files.update({k: v for k, v in (applied(lab.files, whole.diff) or {}).items() if v is not None})
             else:
                 lab.close(whole, 1.0, Verdict.REJECTED)
+
+
+def test_a_proposer_comes_from_another_package_and_one_that_fails_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nbroken = theirs:Broken\nmine = theirs:Mine\n")
+    (tmp_path / "theirs.py").write_text(
+        "class Mine:\n    name = 'mine'\n    def propose(self, context): return None\n"
+        "class Broken:\n    def __init__(self): raise RuntimeError('no licence')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    built = build_portfolio(bench().config)
+    assert "mine" in built.names and "broken" not in built.names
+    (said,) = built.notices.take()
+    assert "broken" in said and "no licence" in said

@@ -20,7 +20,7 @@ from autogit.history import spending
 from autogit.protocols import Context, Proposer
 from autogit.records import Proposal, Record, Verdict
 
-QUICK = '[accept]\nrule = "greedy"\nseeds = 1\n'
+QUICK = '[search]\nwait = 0\n[accept]\nrule = "greedy"\nseeds = 1\n'
 WIDER = "--- a/train.py\n+++ b/train.py\n@@\n-width = 8\n+width = 32\n"
 DRIER = "--- a/train.py\n+++ b/train.py\n@@\n-dropout = 0.5\n+dropout = 0.0\n"
 
@@ -124,9 +124,10 @@ def test_what_no_longer_fits_is_recorded_with_its_cost(tmp_path: Path) -> None:
         paid_lab(tmp_path / "lab", server, ideas=2).loop(trials=2)
     first, second = changes(tmp_path / "lab")
     assert first.accepted
-    assert second.verdict is Verdict.INVALID and "made for an older main" in second.reason
+    assert second.verdict is Verdict.INVALID and "matches nothing in the file" in second.reason
+    assert "made for an older main" in server.requests[2].last, "it was given back once, and its answer mended twice"
     total = spending([first, second])
-    assert total is not None and total.usage.cost == pytest.approx(2 * 200 * 5 / 1e6)
+    assert total is not None and total.usage.cost == pytest.approx(len(server.requests) * 200 * 5 / 1e6)
 
 
 def test_what_no_trial_took_up_waits_in_git_for_the_next_loop(tmp_path: Path) -> None:

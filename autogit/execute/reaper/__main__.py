@@ -20,8 +20,9 @@ import sys
 import time
 from contextlib import suppress
 
+from autogit.execute.reaper import cgroup, seccomp
 from autogit.execute.reaper.confine import confine
-from autogit.execute.reaper.plan import Plan
+from autogit.execute.reaper.plan import SECCOMP_PLACE, Plan
 from autogit.execute.reaper.processes import Process, command_line, descendants
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -55,6 +56,7 @@ class Keeper:
         self._status: int | None = None
         self._asked: set[int] = set()
         self._ending = False
+        self._group = cgroup.make(plan.max_group_tasks) if plan.max_group_tasks is not None else None
         self._woken, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self._woken, False)
@@ -69,6 +71,7 @@ class Keeper:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         why = self._start()
         if why:
+            self._leave_group()
             _report(f"failed {why}")
             return
         _report("started")
@@ -82,6 +85,7 @@ class Keeper:
                 self._obey(os.read(0, 4096))
             self._reap()
         left = self._end()
+        self._leave_group()
         unit = 1 if sys.platform == "darwin" else 1024
         _report(f"done {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit} {left}")
 
@@ -104,12 +108,19 @@ class Keeper:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(2, 1)
             os.chdir(self._plan.folder)
+            if self._group is not None:
+                cgroup.enter(self._group)
             confine(self._plan)
-            os.execvpe(self._plan.argv[0], list(self._plan.argv), dict(self._plan.variables))
+            argv = _with_filter(list(self._plan.argv))
+            os.execvpe(argv[0], argv, dict(self._plan.variables))
         except OSError as error:
             os.write(tell, f"{os.fsdecode(error.filename or self._plan.argv[0])}: {error.strerror or error}".encode())
         finally:
             os._exit(127)
+
+    def _leave_group(self) -> None:
+        if self._group is not None:
+            cgroup.remove(self._group)
 
     def _stop(self, *_: object) -> None:
         self._ending = True
@@ -161,6 +172,22 @@ class Keeper:
                 _signal(process.pid, signal.SIGKILL)
             select.select([self._woken], [], [], 0.005)
         return 0
+
+
+def _with_filter(argv: list[str]) -> list[str]:
+    """Gives the command its seccomp filter through a pipe that it inherits, if it asks for one."""
+    if SECCOMP_PLACE not in argv:
+        return argv
+    place = argv.index(SECCOMP_PLACE)
+    program = seccomp.program()
+    if not program:
+        return argv[: place - 1] + argv[place + 1 :]
+    reading, writing = os.pipe()
+    os.write(writing, program)
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    argv[place] = str(reading)
+    return argv
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -35,11 +35,12 @@ def confine(plan: Plan) -> None:
         return
     from autogit.execute.reaper import landlock, loopback, seccomp
 
-    # Without a namespace of its own there is no network at all, not even between the workers of one run.
-    closed = not plan.fence.network and not loopback.enter()
+    # Without namespaces of its own there is no network at all, not even between the workers of one run, and no
+    # memory that would outlive it.
+    apart = loopback.enter(plan.fence.network, plan.fence.shared)
     _give_up_privileges()
     landlock.restrict(plan.fence)
-    seccomp.forbid(network=closed)
+    seccomp.forbid(network=not apart and not plan.fence.network, lasting=not apart)
 
 
 def _lower(limit: int, value: int) -> None:

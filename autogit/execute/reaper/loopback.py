@@ -1,4 +1,7 @@
-"""A network namespace of one's own with nothing in it but the loopback: workers of one run can talk, to no one else."""
+"""Namespaces of one's own: a network with nothing but the loopback, System V memory, and /dev/shm.
+
+Workers of one run can talk, to no one else, and find nothing that another run left.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,40 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+_NEW_MOUNTS, _NEW_USER, _NEW_IPC, _NEW_NETWORK = 0x20000, 0x10000000, 0x08000000, 0x40000000
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1
+_MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 
 
-def enter() -> bool:
-    """Moves the calling process there; False where this system lets neither root nor a user do so."""
+def enter(network: bool, shared: str) -> bool:
+    """Moves the calling process there; False if this system lets neither root nor a user do so.
+
+    `network`: whether the machine's own stays open. `shared`: the folder that is /dev/shm from now on.
+    """
     uid, gid = os.getuid(), os.getgid()
     unshare = ctypes.CDLL(None, use_errno=True).unshare
-    if unshare(_NEW_NETWORK) != 0:
-        if unshare(_NEW_USER | _NEW_NETWORK) != 0:
+    wanted = _NEW_MOUNTS | _NEW_IPC | (0 if network else _NEW_NETWORK)
+    if unshare(wanted) != 0:
+        if unshare(_NEW_USER | wanted) != 0:
             return False
         with suppress(FileNotFoundError):
             Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sH14s", b"lo", 0, b"")
-        flags = struct.unpack("16sH14s", fcntl.ioctl(control, _GET_FLAGS, request))[1]
-        fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sH14s", b"lo", flags | _UP, b""))
+    if Path("/dev/shm").is_dir():
+        _mount(None, "/", _MS_REC | _MS_PRIVATE)
+        _mount(shared, "/dev/shm", _MS_BIND)
+    if not network:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            request = struct.pack("16sH14s", b"lo", 0, b"")
+            flags = struct.unpack("16sH14s", fcntl.ioctl(control, _GET_FLAGS, request))[1]
+            fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sH14s", b"lo", flags | _UP, b""))
     return True
+
+
+def _mount(source: str | None, target: str, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    encoded = None if source is None else os.fsencode(source)
+    if libc.mount(encoded, target.encode(), None, ctypes.c_ulong(flags), None) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {target}: {os.strerror(number)}")

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+SECCOMP_PLACE = "{seccomp}"
+"""In `argv`, where the descriptor of the seccomp filter goes; with the option before it, it is left out if none is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fence:
@@ -18,6 +21,8 @@ class Fence:
     list_only: tuple[str, ...] = ()
     """Folders whose names can be listed, not more: parts of them are masked."""
     network: bool = False
+    shared: str = "/dev/shm"
+    """The folder that the job finds as /dev/shm, if it can be given a namespace of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Plan:
     """Bytes that a single file may grow to."""
     tasks: int | None = None
     """Threads and processes of this user at any time; None: not limited by the kernel."""
+    max_group_tasks: int | None = None
+    """The same of the job alone, held to by a cgroup if there is one to be had (root)."""
     fence: Fence | None = None
     confined: bool = True
     """Whether capabilities are dropped and no_new_privs is set here, and not by the command (bubblewrap) itself."""

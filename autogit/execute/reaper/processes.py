@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -48,9 +49,63 @@ def descendants(root: int) -> list[Process]:
     return found
 
 
-def shared_out(processes: Iterable[Process]) -> int:
-    """Bytes in memory, each shared page counted once (proportional set size); resident bytes where that is not told."""
-    return sum(_proportional(process) for process in processes)
+def memory_of(processes: Iterable[Process]) -> tuple[int, int]:
+    """Returns (private bytes, shared-memory bytes) in memory, each shared page counted once (proportional set size).
+
+    Resident bytes, all of them private, if the kernel does not tell.
+    """
+    private = shared = 0
+    for process in processes:
+        total, memory_files = _proportional(process)
+        private += total - memory_files
+        shared += memory_files
+    return private, shared
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """What processes hold in files that have no name: bytes that no walk over folders finds."""
+
+    disk: int = 0
+    memory: int = 0
+    """In memfds and in deleted files of /dev/shm."""
+
+
+def unlinked(processes: Iterable[Process]) -> Unlinked:
+    """Returns what `processes` hold open or mapped in deleted files and memfds, each file counted once."""
+    found: dict[tuple[int, int], tuple[int, bool]] = {}
+    for process in processes:
+        for place in (*_descriptors(process.pid), *_mappings(process.pid)):
+            with suppress(OSError):
+                target = os.readlink(place)  # noqa: PTH115
+                if not target.endswith(" (deleted)"):
+                    continue
+                facts = os.stat(place)  # noqa: PTH116
+                if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
+                    in_memory = target.startswith(("/memfd:", "/dev/shm/", "/dev/zero", "/SYSV"))
+                    found[facts.st_dev, facts.st_ino] = facts.st_blocks * 512, in_memory
+    return Unlinked(
+        disk=sum(size for size, in_memory in found.values() if not in_memory),
+        memory=sum(size for size, in_memory in found.values() if in_memory),
+    )
+
+
+def _descriptors(pid: int) -> list[str]:
+    folder = f"/proc/{pid}/fd"
+    try:
+        return [f"{folder}/{name}" for name in os.listdir(folder)]  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _mappings(pid: int) -> list[str]:
+    """Deleted files that are mapped, perhaps without a descriptor. Only root may look at them."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:  # noqa: PTH123
+            lines = [line.split(None, 1)[0].decode() for line in file if line.endswith(b" (deleted)\n")]
+    except OSError:
+        return []
+    return [f"/proc/{pid}/map_files/{'-'.join(f'{int(part, 16):x}' for part in span.split('-'))}" for span in lines]
 
 
 def tasks_of(user: int) -> int:
@@ -81,15 +136,15 @@ def marked(mark: bytes) -> list[int]:
     return found
 
 
-def _proportional(process: Process) -> int:
+def _proportional(process: Process) -> tuple[int, int]:
+    """(all bytes, those of them in shared memory)."""
     try:
         text = Path(f"/proc/{process.pid}/smaps_rollup").read_bytes()
     except OSError:
-        return process.resident
-    for line in text.splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) * 1024
-    return process.resident
+        return process.resident, 0
+    told = (line.partition(b":") for line in text.splitlines())
+    sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in told if name in (b"Pss", b"Pss_Shmem")}
+    return sizes.get(b"Pss", process.resident), sizes.get(b"Pss_Shmem", 0)
 
 
 def _everything() -> Iterable[Process]:

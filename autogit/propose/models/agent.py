@@ -22,6 +22,7 @@ from autogit.propose.models.prompt import agent_briefing, brief
 from autogit.propose.models.quote import inline
 from autogit.propose.models.repeats import Repeats
 from autogit.propose.models.templates import rendered
+from autogit.propose.proposer import Traits
 from autogit.protocols import Context
 from autogit.records import Proposal, Usage
 
@@ -29,10 +30,11 @@ FAILURES = 3
 """After so many failed starts in a row the agent is left out for the rest of the loop."""
 
 
-class AgentProposer:
+class AgentProposer(Traits):
     """Runs one agent. What it leaves lands as a whole or is refused as a whole."""
 
     name = "agent"
+    costs = True
 
     def __init__(
         self,

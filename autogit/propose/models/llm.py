@@ -16,6 +16,7 @@ from autogit.propose.models.prompt import brief, model_prompt
 from autogit.propose.models.quote import block, inline
 from autogit.propose.models.repeats import Repeats
 from autogit.propose.models.templates import rendered
+from autogit.propose.proposer import Traits
 from autogit.protocols import Context, Proposer
 from autogit.records import Idea, Proposal, Record, Usage
 
@@ -48,8 +49,10 @@ def model_proposers(
     return proposers
 
 
-class LlmProposer:
+class LlmProposer(Traits):
     """Asks one model. What it answers lands as a whole, or is given back with the reason, or is refused."""
+
+    costs = True
 
     def __init__(
         self,

@@ -6,19 +6,22 @@ from autogit.diff import applied, unified
 from autogit.propose.lineage import moved, on_main
 from autogit.propose.operators.bundle import parts
 from autogit.propose.patterns import available
+from autogit.propose.proposer import Rung, Traits
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.parameters import edited, find
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
 
-RESTED = 3
+RESTED_ACCEPTS = 3
 """Accepted changes after which a win that still mattered is questioned again."""
 
 
-class AblateProposer:
+class AblateProposer(Traits):
     """Reverts the accepted change that was longest unquestioned. Never the latest one, which has just proved itself."""
 
     name = "ablate"
+    second_hand = True
+    rung = Rung.ABLATE
 
     def propose(self, context: Context) -> Proposal | None:
         line = on_main(context)
@@ -31,7 +34,7 @@ class AblateProposer:
 
 
 def ablation(context: Context, record: Record) -> Proposal | None:
-    """The proposal that takes `record`'s change back on the base; None where later changes build on it."""
+    """The proposal that takes `record`'s change back on the base; None if later changes build on it."""
     ref = record.trial.ref
     return moved(
         context, context.revisions.revert(record.id, context.base), f"Without {ref} ({record.trial.title})",
@@ -40,7 +43,7 @@ def ablation(context: Context, record: Record) -> Proposal | None:
 
 
 def ablated_part(context: Context, record: Record, part: str) -> Proposal | None:
-    """The proposal that takes one part of an accepted bundle back; None where later changes build on it."""
+    """The proposal that takes one part of an accepted bundle back; None if later changes build on it."""
     reverse = context.revisions.revert(record.id, context.base)
     changes = applied(context.files, reverse) if reverse else None
     if changes is None:
@@ -72,8 +75,8 @@ def ablated_part(context: Context, record: Record, part: str) -> Proposal | None
 
 
 def _rests(context: Context, record: Record, line: list[Record]) -> bool:
-    """Whether it was questioned lately: on a `main` fewer than RESTED changes ago, or in a proposal that waits."""
-    recent = {context.base, *(r.trial.base for r in line[: RESTED - 1])}
+    """Whether it was questioned less than RESTED_ACCEPTS accepted changes ago, or is in a proposal that waits."""
+    recent = {context.base, *(r.trial.base for r in line[: RESTED_ACCEPTS - 1])}
     questioned = [
         r for r in context.history if r.trial.proposer == AblateProposer.name and record.id in r.trial.parents
     ]

@@ -6,29 +6,31 @@ from dataclasses import replace
 
 from autogit.diff import applied, unified
 from autogit.propose.lineage import moved, roots, strongest_dead
+from autogit.propose.proposer import Rung, Traits
 from autogit.propose.search.domains import near
 from autogit.propose.search.parameters import Parameter
 from autogit.propose.search.setting import Search
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
 
-MOST = 6
+MAX_DEAD_BRANCHES = 6
 """Dead branches that are taken up."""
-TRIES = 3
+TRIES_PER_BRANCH = 3
 """Values of parameters that are tried on each, on one `main`."""
 
 
-class BranchProposer:
+class BranchProposer(Traits):
     """Re-applies a strong dead change to the code onto `main` together with one parameter's new value.
 
     What comes back is one change against `main`, which has to beat it like any other.
     """
 
     name = "branch"
+    rung = Rung.BRANCH
 
     def propose(self, context: Context) -> Proposal | None:
-        for record in strongest_dead(context.history, MOST):
-            if _tries(context, record) < TRIES:
+        for record in strongest_dead(context.history, MAX_DEAD_BRANCHES):
+            if _tries(context, record) < TRIES_PER_BRANCH:
                 proposal = self._take_up(context, record)
                 if proposal is not None:
                     return proposal

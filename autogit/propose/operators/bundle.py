@@ -11,6 +11,7 @@ from autogit.diff import applied, unified
 from autogit.errors import PatchError
 from autogit.propose.lineage import parameters_set
 from autogit.propose.patterns import PatternProposer, available, by_lot
+from autogit.propose.proposer import Traits
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.domains import draw
 from autogit.propose.search.failures import failed_moves
@@ -19,15 +20,15 @@ from autogit.propose.search.tpe import suggestions
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
 
-MOST = 3
+MAX_PATTERNS = 3
 """Patterns in one bundle."""
-TRIES = 10
+MAX_DRAWS = 10
 """Bundles that are drawn before the turn is given up."""
-SETTINGS = 8
+MAX_SETTINGS = 8
 """Settings that are looked at for one of them."""
 
 
-class BundleProposer:
+class BundleProposer(Traits):
     """Up to three patterns together with other values of about half of the parameters.
 
     To prove a gain takes runs in proportion to the inverse of its square, and one that is hopeless is stopped early:
@@ -36,16 +37,17 @@ class BundleProposer:
     """
 
     name = "bundle"
+    leads_opening = True
 
     def propose(self, context: Context) -> Proposal | None:
         failed = {operator for proposer, operator in failed_moves(context.history) if proposer == PatternProposer.name}
         failed |= {proposal.operator for proposal in context.died}
         patterns = [pattern for pattern in available(context.config) if pattern.name not in failed]
-        return next(filter(None, (self._drawn(context, patterns) for _ in range(TRIES))), None)
+        return next(filter(None, (self._drawn(context, patterns) for _ in range(MAX_DRAWS))), None)
 
     def _drawn(self, context: Context, patterns: Sequence[Pattern]) -> Proposal | None:
         files, titles, names, reasons = dict(context.files), list[str](), list[str](), list[str]()
-        most = int(context.rng.integers(MOST + 1))
+        most = int(context.rng.integers(MAX_PATTERNS + 1))
         for pattern in by_lot(patterns, context.rng) if most else ():
             after = rewrite(pattern, files, context.config.train.command)
             if after is not None:
@@ -58,7 +60,7 @@ class BundleProposer:
         there = replace(context, files=files)
         # Values that were tried without the patterns are new with them.
         search = replace(Search.of(there), tried=()) if names else Search.of(there)
-        for setting in islice(_settings(there, search), SETTINGS):
+        for setting in islice(_settings(there, search), MAX_SETTINGS):
             step = search.proposal(there, setting, self.name)
             changed = applied(files, step.diff) if step is not None else None
             if step is None or changed is None or len(names) + len(step.parameters) < 2:

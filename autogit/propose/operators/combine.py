@@ -6,23 +6,26 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from autogit.history import History
-from autogit.propose.lineage import gains, moved, near_misses, offered, roots, strongest_dead
+from autogit.propose.lineage import moved, near_misses, offered, roots, strongest_dead
+from autogit.propose.proposer import Rung, Traits
 from autogit.protocols import Context
 from autogit.records import Proposal, Record
 
-MOST = 8
+MAX_NEAR_MISSES = 8
 """Near misses that are combined; their pairs are few enough to try on one `main`."""
-FRUITLESS = 4
+FRUITLESS_TRIALS = 4
 """Trials without an improvement from which on changes are combined that were no near misses."""
 
 
-class CombineProposer:
+class CombineProposer(Traits):
     """Cherry-picks pairs of near misses onto `main`, the most promising first.
 
     A pair that was a near miss again is combined further, so that three and more come together only after two did.
     """
 
     name = "combine"
+    second_hand = True
+    rung = Rung.COMBINE
 
     def propose(self, context: Context) -> Proposal | None:
         history = context.history
@@ -44,12 +47,12 @@ class CombineProposer:
 
 
 def _pairs(history: History) -> Iterator[tuple[Record, Record]]:
-    """Pairs of near misses; after FRUITLESS trials also of what lost more, since one may need the other."""
-    gained = gains(history)
-    near = combinations(near_misses(history, MOST), 2)
+    """Pairs of near misses; after FRUITLESS_TRIALS trials also of what lost more, since one may need the other."""
+    gained = history.relative_effects()
+    near = combinations(near_misses(history, MAX_NEAR_MISSES), 2)
     yield from sorted(near, key=lambda pair: -sum(gained[r.id] for r in pair))
-    if history.since_accepted >= FRUITLESS:
-        yield from combinations(strongest_dead(history, MOST), 2)
+    if history.since_accepted >= FRUITLESS_TRIALS:
+        yield from combinations(strongest_dead(history, MAX_NEAR_MISSES), 2)
 
 
 def _same_kind(a: Record, b: Record) -> bool:
@@ -60,7 +63,7 @@ def _same_kind(a: Record, b: Record) -> bool:
 
 
 def _why(history: History, *records: Record) -> str:
-    gained, near = gains(history), {record.id for record in near_misses(history, MOST)}
+    gained, near = history.relative_effects(), {record.id for record in near_misses(history, MAX_NEAR_MISSES)}
     if not near.issuperset(record.id for record in records):
         return "Neither won alone; the one may need the other."
     each = " and ".join(f"{r.trial.ref} by {gained[r.id]:+.2f}%" for r in records)

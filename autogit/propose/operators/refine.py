@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from autogit.config.space import Choice, Domain
+from autogit.history import History
 from autogit.propose.lineage import on_main, parametric
+from autogit.propose.proposer import Rung, Traits
 from autogit.propose.search.domains import brought, ordinal
 from autogit.propose.search.evidence import Sample
 from autogit.propose.search.parameters import same
@@ -15,16 +17,18 @@ from autogit.propose.search.setting import Search
 from autogit.protocols import Context
 from autogit.records import Proposal, Record, Value
 
-LATEST = 6
+REFINED_ACCEPTS = 6
 """Accepted changes, the latest ones, around which is refined."""
-SEVERAL = 2
+SEVERAL_WINS = 2
 """More wins of one kind than this, and that kind is refined first."""
 
 
-class RefineProposer:
+class RefineProposer(Traits):
     """Smaller and larger steps of the kind that won, around the value that it left."""
 
     name = "refine"
+    weighs_values = True
+    rung = Rung.REFINE
 
     def propose(self, context: Context) -> Proposal | None:
         search = Search.of(context)
@@ -39,17 +43,17 @@ class RefineProposer:
         return None
 
 
-def winning_kinds(records: list[Record]) -> set[str]:
-    """Parameters of which more than SEVERAL changes were accepted."""
-    wins = Counter(name for record in records if parametric(record) for name in record.trial.parameters)
-    return {name for name, count in wins.items() if count > SEVERAL}
+def winning_kinds(history: History, records: list[Record]) -> set[str]:
+    """Parameters of which more than SEVERAL_WINS changes were accepted."""
+    wins = Counter(name for record in records if parametric(history, record.trial) for name in record.trial.parameters)
+    return {name for name, count in wins.items() if count > SEVERAL_WINS}
 
 
 def _winners(context: Context) -> list[Record]:
     """Accepted changes of parameters, the latest first; those of kinds that won several times before the others."""
-    line = [record for record in on_main(context) if parametric(record)]
-    several = winning_kinds(line)
-    return sorted(line[:LATEST], key=lambda record: not several & record.trial.parameters.keys())
+    line = [record for record in on_main(context) if parametric(context.history, record.trial)]
+    several = winning_kinds(context.history, line)
+    return sorted(line[:REFINED_ACCEPTS], key=lambda record: not several & record.trial.parameters.keys())
 
 
 def _steps(search: Search, name: str, sample: Sample) -> Iterator[Value]:

@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autogit.propose.lineage import moved, near_misses, offered, roots
+from autogit.propose.proposer import Traits
 from autogit.propose.search.failures import out_of_memory
 from autogit.protocols import Context
 from autogit.records import Proposal, Record, Verdict
 
-MOST = 12
+MAX_NEAR_MISSES = 12
 """Near misses that are looked at again."""
-CHANCES = 2
+MAX_TRIES_AGAIN = 2
 """How often one idea is tried again."""
-SAVED = 0.95
+MEMORY_SHARE = 0.95
 """Share of the memory of its time that `main` may use for a trial that ran out of memory to be tried again."""
 
 
-class RevisitProposer:
+class RevisitProposer(Traits):
     """Re-applies a dead trial onto a newer `main`: one that conflicted and no longer does, one that ran out of memory
     before `main` became smaller, one that missed narrowly an incumbent that is no longer there.
     """
 
     name = "revisit"
+    second_hand = True
 
     def propose(self, context: Context) -> Proposal | None:
         done = {roots(context.history, parents) for parents in offered(context, self.name)}
         for record, why in _expired(context):
             idea = roots(context.history, [record.id])
-            if idea in done or record.trial.base == context.base or _chances(context, idea) >= CHANCES:
+            if idea in done or record.trial.base == context.base or _chances(context, idea) >= MAX_TRIES_AGAIN:
                 continue
             proposal = moved(
                 context, context.revisions.transplant([record.id], context.base),
@@ -41,7 +43,7 @@ class RevisitProposer:
 
 def _expired(context: Context) -> Iterator[tuple[Record, str]]:
     history = context.history
-    for record in near_misses(history, MOST):
+    for record in near_misses(history, MAX_NEAR_MISSES):
         yield record, f"It missed its incumbent narrowly ({record.reason}); main has changed since."
     memory = {
         r.trial.commit: r.metrics["peak_memory_mb"] for r in history if r.accepted and "peak_memory_mb" in r.metrics
@@ -52,7 +54,7 @@ def _expired(context: Context) -> Iterator[tuple[Record, str]]:
         reason = " ".join([record.reason, *(run.reason for run in record.runs)])
         if record.verdict is Verdict.INVALID and "conflict" in record.reason:
             yield record, f"It could not be applied then ({record.reason}); now it can."
-        elif record.verdict is Verdict.CRASHED and out_of_memory(reason) and now and then and now < SAVED * then:
+        elif record.verdict is Verdict.CRASHED and out_of_memory(reason) and now and then and now < MEMORY_SHARE * then:
             yield record, f"It ran out of memory when main used {then:.0f} MB; now that is {now:.0f} MB."
 
 

@@ -45,7 +45,7 @@ def distance(domain: Domain, a: Value | None, b: Value | None) -> float:
 
 
 def ordinal(domain: Choice) -> tuple[Value, ...] | None:
-    """The listed values in order, where all are numbers; else None."""
+    """The listed values in order, if all are numbers; else None."""
     numbers = [v for v in domain.values if isinstance(v, int | float) and not isinstance(v, bool)]
     return tuple(sorted(numbers)) if len(numbers) == len(domain.values) else None
 

@@ -13,7 +13,7 @@ from autogit.propose.search.parameters import Found, find, same
 from autogit.protocols import Context
 from autogit.records import Record, Value, Verdict
 
-WINDOW = 100
+WINDOW_TRIALS = 100
 """The latest samples that a model is made of, beside the best ones: its cost does not grow with the lab."""
 
 
@@ -47,7 +47,7 @@ class Sample:
 def evidence(context: Context, found: Found) -> list[Sample]:
     """Samples from all incumbents and parameter trials, oldest first; older `main`s are read through their diffs."""
     history = context.history
-    levels, at = _levels(history)
+    levels, worse = _levels(history), -1.0 if history.metric.direction == "max" else 1.0
     present = _values_by_base(context, found)
     # Beyond a person's own commit no diff leads back: the oldest values known stand for it.
     oldest = next(reversed(present.values()))
@@ -55,13 +55,14 @@ def evidence(context: Context, found: Found) -> list[Sample]:
     for number, record in enumerate(history):
         base, value = record.trial.base, history.value(record)
         before = present.get(base, oldest)
-        level = None if value is None or base not in at else levels[base] + value - at[base]
+        effect = 0.0 if record.trial.is_baseline else history.effect(record)
+        level = None if value is None or effect is None or base not in levels else levels[base] - worse * effect
         if record.trial.is_baseline and level is not None:
             samples.append(Sample(record.id, number, before, before, record.verdict, level))
-        elif parametric(record) and base in at and record.verdict is not Verdict.INVALID:
+        elif parametric(history, record.trial) and base in levels and record.verdict is not Verdict.INVALID:
             values = {**before, **{n: v for n, v in record.trial.parameters.items() if n in before}}
             # Curves are read from git one by one, so only those of trials that still matter.
-            pruned = record.verdict is Verdict.PRUNED and number >= len(history) - WINDOW
+            pruned = record.verdict is Verdict.PRUNED and number >= len(history) - WINDOW_TRIALS
             reached = _reached(context, record) if pruned else None
             samples.append(Sample(record.id, number, before, values, record.verdict, level, reached, _reason(record)))
     return samples
@@ -76,11 +77,11 @@ def _reason(record: Record) -> str:
     return " ".join([record.reason, *(run.reason for run in record.runs)])
 
 
-def _levels(history: History) -> tuple[dict[str, float], dict[str, float]]:
-    """For each commit that was the tip of `main`: what parameters had brought until then, and its metric."""
+def _levels(history: History) -> dict[str, float]:
+    """For each commit that was the tip of `main`: the metric as it would be if only parameters had brought anything."""
     levels: dict[str, float] = {}
-    at: dict[str, float] = {}
     tip: str | None = None
+    worse = -1.0 if history.metric.direction == "max" else 1.0
     for record in history:
         value = history.value(record)
         if not record.accepted or value is None:
@@ -90,13 +91,12 @@ def _levels(history: History) -> tuple[dict[str, float], dict[str, float]]:
             # A person's commit on `main` is no work of parameters, whatever it brought.
             levels.setdefault(trial.commit, levels[tip] if tip is not None else value)
         elif trial.base in levels:
-            gain = value - at[trial.base] if parametric(record) else 0.0
-            levels[trial.commit] = levels[trial.base] + gain
+            gain = history.effect(record) if parametric(history, trial) else 0.0
+            levels[trial.commit] = levels[trial.base] - worse * (gain or 0.0)
         else:
             levels[trial.commit] = value
-        at[trial.commit] = value
         tip = trial.commit
-    return levels, at
+    return levels
 
 
 def _values_by_base(context: Context, found: Found) -> dict[str, Mapping[str, Value | None]]:
@@ -104,7 +104,7 @@ def _values_by_base(context: Context, found: Found) -> dict[str, Mapping[str, Va
     result: dict[str, Mapping[str, Value | None]] = {}
     result[context.base] = {name: parameter.value for name, parameter in found.parameters.items()}
     space = Space({name: parameter.domain for name, parameter in found.parameters.items()})
-    for base, files in _older(context):
+    for base, files in older(context):
         result[base] = {**next(reversed(result.values())), **_present(space, files, context)}
     return result
 
@@ -114,7 +114,7 @@ def _present(space: Space, files: Mapping[str, str], context: Context) -> dict[s
     return {name: parameter.value for name, parameter in found.parameters.items()}
 
 
-def _older(context: Context) -> Iterator[tuple[str, Mapping[str, str]]]:
+def older(context: Context) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The tips of `main` before this one with their files, as far as accepted trials lead back."""
     made = {r.trial.commit: r for r in context.history if r.accepted and not r.trial.is_baseline}
     base, files = context.base, dict(context.files)

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autogit.history import History
-from autogit.propose.lineage import PARAMETRIC
+from autogit.propose.lineage import parametric
 from autogit.propose.search.evidence import Sample
 from autogit.propose.search.parameters import same
 from autogit.records import Record, Value, Verdict
 
 FAILED = (Verdict.CRASHED, Verdict.UNSTABLE, Verdict.TIMED_OUT)
 """Verdicts on trials that ran and gave no number."""
-FORGOTTEN = 50
+FORGET_AFTER_TRIALS = 50
 """Trials after which a failure no longer counts: the code around it has changed."""
-REPEATED = 3
+FAILURES_IN_A_ROW = 3
 """Failures in a row after which a kind of move is left alone; two are enough where they ended the same way."""
 
 _MEMORY = re.compile(
@@ -64,7 +64,11 @@ def failed_regions(samples: Sequence[Sample], now: int) -> list[Region]:
     that gave a number there opens it again.
     """
     worked = [s.values for s in samples if s.value is not None or s.verdict is Verdict.PRUNED]
-    failed = [s for s in samples if s.verdict in FAILED and s.value is None and s.number >= now - FORGOTTEN and s.moved]
+    failed = [
+        s
+        for s in samples
+        if s.verdict in FAILED and s.value is None and s.number >= now - FORGET_AFTER_TRIALS and s.moved
+    ]
     regions: list[Region] = []
     for sample in failed:
         memory = out_of_memory(sample.reason)
@@ -83,7 +87,7 @@ def failed_moves(history: History) -> dict[tuple[str, str], str]:
     """Kinds of moves, by proposer and operator, that only fail; with the sentence that says so.
 
     Values of parameters are left to `failed_regions`. A kind gets another chance once `main` has changed after its
-    last failure, or FORGOTTEN trials later.
+    last failure, or FORGET_AFTER_TRIALS trials later.
     """
     latest: dict[tuple[str, str], list[Record]] = {}
     accepted_at, number_of = 0, {}
@@ -95,9 +99,11 @@ def failed_moves(history: History) -> dict[tuple[str, str], str]:
             latest.setdefault((record.trial.proposer, record.trial.operator), []).append(record)
     moves = {}
     for kind, records in latest.items():
-        if kind[0] in PARAMETRIC or number_of[records[-1].id] < max(accepted_at, len(history) - FORGOTTEN):
+        if parametric(history, records[-1].trial) or number_of[records[-1].id] < max(
+            accepted_at, len(history) - FORGET_AFTER_TRIALS
+        ):
             continue
-        alike = 2 if len({ending(record) for record in records[-2:]}) == 1 else REPEATED
+        alike = 2 if len({ending(record) for record in records[-2:]}) == 1 else FAILURES_IN_A_ROW
         row = records[-alike:]
         if len(row) == alike and all(record.verdict in (*FAILED, Verdict.INVALID) for record in row):
             names = ", ".join(record.trial.ref for record in row)

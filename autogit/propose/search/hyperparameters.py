@@ -8,6 +8,7 @@ from itertools import combinations, islice, product
 import numpy as np
 
 from autogit.propose.notices import Notices
+from autogit.propose.proposer import Traits
 from autogit.propose.search.domains import draw, every, holds, near
 from autogit.propose.search.parameters import Found, Parameter, same
 from autogit.propose.search.setting import Search, Setting
@@ -15,18 +16,19 @@ from autogit.propose.search.tpe import importance, suggestions
 from autogit.protocols import Context
 from autogit.records import Proposal
 
-GRAIN = 0.04
+GRAIN_SHARE = 0.04
 """What is nearer than this share of the range teaches little, and is tried only when nothing else is left."""
-GUIDED = 8
-"""Suggestions of the model that are looked at before chance decides, where those before cannot be used."""
-RANDOM = 200
+MAX_SUGGESTIONS = 8
+"""Suggestions of the model that are looked at before chance decides, if those before cannot be used."""
+MAX_RANDOM_DRAWS = 200
 """Settings drawn before a finite space is gone through one by one."""
 
 
-class HyperparameterProposer:
+class HyperparameterProposer(Traits):
     """Searches `[space]`. A parameter that the code does not hold, or holds twice, is said once and left alone."""
 
     name = "hyperparameters"
+    weighs_values = True
 
     def __init__(self) -> None:
         self.notices = Notices()
@@ -34,7 +36,7 @@ class HyperparameterProposer:
     def propose(self, context: Context) -> Proposal | None:
         search = Search.of(context)
         self.notices.say(*search.found.problems, *map(str, search.closed))
-        for grain in (GRAIN, 0.0):
+        for grain in (GRAIN_SHARE, 0.0):
             for setting in _candidates(context, search):
                 proposal = search.proposal(context, setting, self.name, grain=grain)
                 if proposal is not None:
@@ -58,9 +60,9 @@ def _candidates(context: Context, search: Search) -> Iterator[Setting]:
         return
     seed = int(rng.integers(2**31))
     guided = suggestions(search.found, search.samples, context.pending, context.history.metric.direction, seed)
-    for setting in islice(guided, GUIDED):
+    for setting in islice(guided, MAX_SUGGESTIONS):
         yield _part(setting, search.found, rng)
-    for _ in range(RANDOM):
+    for _ in range(MAX_RANDOM_DRAWS):
         yield _random(parameters, rng)
     yield from _exhaustive(parameters)
 

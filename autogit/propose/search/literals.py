@@ -32,7 +32,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One literal: `text[start:end]` of the file `path` reads as `value` (None where it says None or null)."""
+    """One literal: `text[start:end]` of the file `path` reads as `value` (None if it says None or null)."""
 
     path: str
     name: tuple[str, ...]

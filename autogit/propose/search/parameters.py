@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from autogit.config.ranges import by_name, by_value
 from autogit.config.space import Domain, Space
@@ -87,8 +88,61 @@ def fixed(name: str, command: str) -> bool:
     )
 
 
+def without_unread(found: Found, files: Mapping[str, str], older: Iterable[Mapping[str, str]]) -> Found:
+    """`found` without the parameters that the code read once, in the files of an `older` main, and reads no more.
+
+    What it never read may be read by files that nobody may edit.
+    """
+    unread = {name for name, parameter in found.parameters.items() if not _is_read(parameter, files)}
+    if unread:
+        earlier = list(older)
+        unread = {name for name in unread if any(_is_read(found.parameters[name], each) for each in earlier)}
+    problems = tuple(f"parameter {name} is read by nothing any more; it is left alone" for name in sorted(unread))
+    kept = {name: parameter for name, parameter in found.parameters.items() if name not in unread}
+    return replace(found, parameters=kept, problems=(*found.problems, *problems)) if unread else found
+
+
+def _is_read(parameter: Parameter, files: Mapping[str, str]) -> bool:
+    """Whether its name is read anywhere; taken for granted unless it is a constant or a field of Python code."""
+    own = {place.path for place in parameter.places}
+    plain = all(place.kind in (Kind.SETTING, Kind.FIELD, Kind.LOCAL) for place in parameter.places)
+    if not plain or not all(path.endswith(".py") for path in own):
+        return True
+    word = parameter.places[0].name[-1]
+    return any(_reads(text, word) for text in files.values())
+
+
+@lru_cache(maxsize=4096)
+def _reads(text: str, word: str) -> bool:
+    if not re.search(rf"\b{re.escape(word)}\b", text):
+        return bool(_BY_NAME.search(text))
+    if _BY_NAME.search(text):
+        return True
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return True
+    # An option is named in a text ("--learning-rate"), and so is what `getattr` looks up.
+    spellings = {word, word.replace("_", "-"), f"--{word}", f"--{word.replace('_', '-')}"}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()) if name == word:
+                return True
+            case ast.ImportFrom(names=aliases) if any(alias.name in (word, "*") for alias in aliases):
+                return True
+            case ast.Constant(value=str(value)) if value in spellings:
+                return True
+            case _:
+                pass
+    return False
+
+
+_BY_NAME = re.compile(r"\bglobals\(|\blocals\(|\bvars\(|\bexec\(|__dict__|\basdict\(|\bfields\(|\bgetattr\(")
+"""Code that may read any name."""
+
+
 def edited(found: Found, files: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str] | None:
-    """The files that change when `values` are set, with their new text; None where a value cannot be written."""
+    """The files that change when `values` are set, with their new text; None if a value cannot be written."""
     by_path: dict[str, dict[Place, Value]] = {}
     for name, value in values.items():
         for place in found.parameters[name].places:

@@ -26,7 +26,7 @@ def places(path: str, text: str) -> tuple[Place, ...]:
 def written(text: str, edits: Mapping[Place, Value]) -> str | None:
     """`text` with new values at some of its places, all else kept byte for byte.
 
-    None where reading the result does not give back exactly these values and all others unchanged.
+    None if reading the result does not give back exactly these values and all others unchanged.
     """
     result = text
     for place in sorted(edits, key=lambda p: -p.start):

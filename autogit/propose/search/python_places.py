@@ -14,7 +14,7 @@ from autogit.records import Scalar, Value
 
 
 def python_places(path: str, text: str) -> tuple[Place, ...]:
-    """Every named literal, in the order of the file; nothing where it does not parse."""
+    """Every named literal, in the order of the file; nothing if it does not parse."""
     mark = text.startswith("\ufeff")
     source = text[mark:]
     try:

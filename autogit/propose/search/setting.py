@@ -8,9 +8,9 @@ from itertools import chain
 
 from autogit.diff import unified
 from autogit.propose.search.domains import distance
-from autogit.propose.search.evidence import Sample, evidence
+from autogit.propose.search.evidence import Sample, evidence, older
 from autogit.propose.search.failures import Region, failed_regions
-from autogit.propose.search.parameters import Found, edited, find, fitting, same, widened
+from autogit.propose.search.parameters import Found, edited, find, fitting, same, widened, without_unread
 from autogit.protocols import Context
 from autogit.records import Proposal, Value
 
@@ -33,6 +33,7 @@ class Search:
     def of(cls, context: Context) -> Search:
         command = context.config.train.command
         found = find(widened(context.config.space, context.files, command), context.files, command)
+        found = without_unread(found, context.files, (files for _, files in older(context)))
         samples = evidence(context, found)
         done = [record.trial.parameters for record in context.history.on(context.base)]
         waiting = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogit.config.space import Choice
 from autogit.propose.search.domains import brought, ordinal
-from autogit.propose.search.evidence import WINDOW, Sample
+from autogit.propose.search.evidence import WINDOW_TRIALS, Sample
 from autogit.propose.search.failures import out_of_memory
 from autogit.propose.search.parameters import Found, Parameter, same
 from autogit.records import Proposal, Value, Verdict
@@ -19,12 +19,12 @@ from autogit.records import Proposal, Value, Verdict
 if TYPE_CHECKING:
     import optuna
 
-LEAST = 8
+MIN_SAMPLES = 8
 """Samples that tell something, a metric or how far behind they were stopped, below which a model knows nothing."""
-MEASURED = 4
+MIN_MEASURED = 4
 """How many of them have to have a metric."""
-BEST = 30
-"""Samples before the latest WINDOW that a model is also made of."""
+BEST_SAMPLES = 30
+"""Samples before the latest WINDOW_TRIALS that a model is also made of."""
 
 
 def suggestions(
@@ -32,7 +32,7 @@ def suggestions(
 ) -> Iterator[dict[str, Value]]:
     """Settings of all parameters that the model finds promising, without end, each unlike those before.
 
-    Nothing where there are fewer than LEAST samples to learn from.
+    Nothing if there are fewer than MIN_SAMPLES samples to learn from.
     """
     if not _enough(samples):
         return
@@ -58,7 +58,7 @@ def suggestions(
 def importance(found: Found, samples: Sequence[Sample], direction: str) -> dict[str, float]:
     """Each parameter's share (they sum to 1) in what makes the better half better, the most important first.
 
-    PED-ANOVA: Watanabe et al., 2023. Empty where there are fewer than LEAST samples to learn from.
+    PED-ANOVA: Watanabe et al., 2023. Empty if there are fewer than MIN_SAMPLES samples to learn from.
     """
     if not _enough(samples):
         return {}
@@ -74,16 +74,16 @@ def importance(found: Found, samples: Sequence[Sample], direction: str) -> dict[
 
 def _enough(samples: Sequence[Sample]) -> bool:
     measured = sum(sample.value is not None for sample in samples)
-    return measured >= MEASURED and measured + sum(sample.reached is not None for sample in samples) >= LEAST
+    return measured >= MIN_MEASURED and measured + sum(sample.reached is not None for sample in samples) >= MIN_SAMPLES
 
 
 def informative(samples: Sequence[Sample], direction: str) -> list[Sample]:
-    """The latest WINDOW samples and the BEST ones before them, in their order."""
-    early = samples[:-WINDOW]
+    """The latest WINDOW_TRIALS samples and the BEST_SAMPLES ones before them, in their order."""
+    early = samples[:-WINDOW_TRIALS]
     sign = 1 if direction == "min" else -1
     ranked = sorted((s for s in early if s.value is not None), key=lambda s: sign * (s.value or 0.0))
-    kept = {sample.trial for sample in ranked[:BEST]}
-    return [*(s for s in early if s.trial in kept), *samples[-WINDOW:]]
+    kept = {sample.trial for sample in ranked[:BEST_SAMPLES]}
+    return [*(s for s in early if s.trial in kept), *samples[-WINDOW_TRIALS:]]
 
 
 def _study(axes: Mapping[str, _Axis], samples: Sequence[Sample], direction: str, sampler: Any) -> optuna.Study:

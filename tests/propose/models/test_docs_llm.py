@@ -78,6 +78,6 @@ def test_the_prompt_in_the_docs_is_what_is_sent() -> None:
 def test_the_settings_in_the_docs_are_understood() -> None:
     text = PAGE.read_text(encoding="utf-8").split(BEGIN)[0]
     settings = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(settings) == 5
-    assert [len(parse(CONFIG + each).llm) for each in settings] == [1, 1, 1, 2, 0]
+    assert len(settings) == 6
+    assert [len(parse(CONFIG + each).llm) for each in settings] == [0, 1, 1, 1, 2, 0]
     assert parse(CONFIG + settings[-1]).agent.timeout == 1200
