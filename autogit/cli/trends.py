@@ -61,7 +61,7 @@ def _tell(
     echo_table(
         [_trend(trend) for trend in found], ("tried", "accepted", "rate", "mean gain"), "operator", ("proposer", "rate")
     )
-    echo("\nbelieved of the next trial of each proposer:")
+    echo("\n" + wrapped("believed of the next trial of each proposer:", ""))
     rows = [_belief(belief) for belief in believed if not belief.operator]
     echo_table(rows, ("tried", "chance", "gain then", "per hour"), "proposer", ("gain then",))
     if importance:

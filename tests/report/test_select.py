@@ -56,7 +56,7 @@ def test_an_order_puts_the_unknown_last(sort: str, trials: list[int]) -> None:
     ("where", "words"),
     [
         ("val_los < 2", "did you mean val_loss"),
-        ("__import__('os').system('x') = 1", "no trial has __import__"),
+        ("__import__('os').system('x') = 1", "cannot be read at"),
         ("val_loss <", "expected a number or a word at the end"),
         ("val_loss 2", "expected a comparison such as"),
         ("(trial = 1", 'expected ")"'),
