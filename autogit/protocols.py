@@ -61,8 +61,11 @@ class Revisions(Protocol):
     def ideas(self) -> tuple[Idea, ...]:
         """Every idea that was queued, oldest first, the used ones too."""
 
-    def export(self, commit: str, folder: Path) -> None:
-        """The files of a commit in a new or emptied folder of one's own, without history."""
+    def clone(self, commit: str) -> Path:
+        """A clone of the lab, with its history, tags and notes, that has `commit` checked out; always the same folder.
+
+        What git ignores, and `scratch/`, is left there as it was. No remote: nothing comes back from it by itself.
+        """
 
     def read(self, commit: str, path: str) -> bytes | None:
         """One file of a commit as it is stored; None if there is no such file."""
@@ -180,6 +183,8 @@ class Job:
     """Absolute paths that are readable at the same place."""
     masked: tuple[Path, ...] = ()
     """Absolute paths that look empty, though what lies around them is readable."""
+    repository: Path | None = None
+    """The person's own checkout: what the environment would import from there is taken from `checkout`."""
     seconds: float | None = None
     """The budget: after it SIGTERM, `grace` seconds, SIGKILL."""
     timeout: float | None = None
@@ -302,6 +307,19 @@ class Evaluator(Protocol):
 # ---- remembering
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A finished run of an open trial, with all that closing the trial will need of it."""
+
+    run: Run
+    curve: Curve | None
+    log: str
+    reproduce: str
+    spared: bool
+    environment: Mapping[str, Scalar]
+    """Where it was made, the configuration's hash included: it counts only where the next run would be made alike."""
+
+
 class Ledger(Revisions, Protocol):
     """The only seam behind which git is spoken."""
 
@@ -326,6 +344,12 @@ class Ledger(Revisions, Protocol):
 
         A baseline is its base itself, a refused proposal an empty commit on it.
         """
+
+    def keep_runs(self, trial: Trial, runs: Sequence[KeptRun]) -> None:
+        """Keeps finished runs of an open trial until it is closed."""
+
+    def kept_runs(self, trial: Trial) -> Sequence[KeptRun]:
+        """Returns the finished runs of an open trial, by their seeds: made by an earlier loop, or in another clone."""
 
     def stage(self, base: str, changes: Changes) -> None:
         """Writes the files of `changes` on `base` to the disk, so that opening a trial of them is quick."""

@@ -127,10 +127,19 @@ def open_lab(context: click.Context) -> Lab:
     return Lab.open(context.find_root().obj)
 
 
-def echo(text: object = "", nl: bool = True, **style: Any) -> None:
+def consent(yes: bool) -> Callable[[str], bool]:
+    """Returns what asks the person before foreign commands are run. `yes` agrees; without a terminal nobody does."""
+
+    def ask(question: str) -> bool:
+        return yes or (sys.stdin.isatty() and click.confirm(plain(f"{question}\nRun it?"), err=True))
+
+    return ask
+
+
+def echo(text: object = "", nl: bool = True, err: bool = False, **style: Any) -> None:
     """Prints text that may have come from anywhere; `style` is click's: fg, bold, dim."""
     words = plain(str(text))
-    click.echo(click.style(words, **style) if style else words, nl=nl)
+    click.echo(click.style(words, **style) if style else words, nl=nl, err=err)
 
 
 def echo_parts(parts: Iterable[tuple[str, str | None]]) -> None:

@@ -7,15 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from autogit.errors import CheckoutError
 from autogit.events import Ran
-from autogit.protocols import Evaluator, Judgement, More, PrunerFactory
-from autogit.records import Record, Run, Trial, Verdict
+from autogit.protocols import Evaluator, Judgement, KeptRun, More, PrunerFactory
+from autogit.records import Record, Run, Scalar, Trial, Verdict
 from autogit.trial.measure import Measured, Measurement, Prune
 from autogit.trial.queue import OpenTrial
 from autogit.trial.session import Session
 
 DECIDED = ("undo", "roll-back")
 """Operators of changes that are not up for judgement: the person or the rule has decided; they are only measured."""
+
+MAX_TIMES_BASELINE = 2.0
+"""How many times as long as the baseline a run may take if there is no budget and no step is reported."""
 
 Certify = Callable[[Record], tuple[Record, More | Judgement] | None]
 """(tip of main) -> the state to hold it against and what to run or say next; None if nothing is due."""
@@ -50,8 +54,35 @@ class Judge:
             decision = self._evaluator.decide(opened.runs, incumbent, history, opened.lines)
         return self._final(decision, opened, slot) if isinstance(decision, Judgement) else decision
 
+    def resume(self, opened: OpenTrial) -> None:
+        """Takes up the runs that an earlier loop, or another clone, has finished of the same commit in the same way."""
+        if opened.runs or opened.refused:
+            return
+        now = self._environment()
+        with self._session.lock:
+            kept = self._session.ledger.kept_runs(opened.trial)
+        for one in kept:
+            if one.run.status.counts and all(one.environment.get(name, value) == value for name, value in now.items()):
+                opened.add(Measured(one.run, one.curve, one.log, one.reproduce, one.spared))
+        opened.kept = len(opened.runs)
+
+    def _environment(self) -> dict[str, Scalar]:
+        return {**self.measurement.environment, "config": self._session.config_hash}
+
+    def _keep(self, opened: OpenTrial) -> None:
+        """Puts the finished runs of an open trial into git before the next one is begun."""
+        new = [
+            KeptRun(run, opened.curve(run.seed), log, opened.reproduce, opened.spared, self._environment())
+            for run, log in list(zip(opened.runs, opened.logs, strict=True))[opened.kept :]
+        ]
+        if new:
+            with self._session.lock:
+                self._session.ledger.keep_runs(opened.trial, new)
+            opened.kept = len(opened.runs)
+
     def train_and_evaluate(self, opened: OpenTrial, more: More, slot: int) -> None:
         """Makes the runs that are asked for: the incumbent's that are missing, then the candidate's."""
+        self._keep(opened)
         incumbent = self._incumbent(opened.trial)
         opened.asked = len(opened.runs) + len(more.candidate)
         for seed in more.incumbent:
@@ -59,7 +90,12 @@ class Judge:
             self.fill_missing_run(incumbent, seed, slot)
         for seed in more.candidate:
             prune = self._prune(opened, seed, incumbent)
-            opened.add(self.run(opened.trial, seed, slot, prune, opened.runs))
+            self._keep(opened)
+            try:
+                opened.add(self.run(opened.trial, seed, slot, prune, opened.runs))
+            except CheckoutError as error:
+                opened.refused = str(error)
+                return
             self._session.observer(Ran(opened.trial, slot, opened.runs[-1]))
             if not opened.runs[-1].status.counts:
                 return
@@ -128,6 +164,23 @@ class Judge:
         with self._session.lock:
             return partial(self._pruner, opened.trial, seed, self._session.history[incumbent.id])
 
+    def _longer_than_baseline(self, runs: Sequence[Run]) -> str:
+        """Returns why runs are longer than the baseline's, if no budget is configured: training longer is no idea.
+
+        By steps if they are reported, else by time. Empty if they are not, or if there is a budget.
+        """
+        budget, baseline = self._session.config.budget, self._baseline_runs()
+        if budget.steps or budget.flops or self.measurement.seconds or not baseline:
+            return ""
+        steps = [run.step for run in baseline if run.step]
+        longest = max((run.step or 0 for run in runs), default=0)
+        if steps and longest > max(steps):
+            return f"{longest} steps, and without a [budget] the baseline's {max(steps)} hold"
+        seconds, most = max(run.seconds for run in runs), max(run.seconds for run in baseline)
+        if not steps and seconds > MAX_TIMES_BASELINE * most:
+            return f"{seconds:.3g} s, and without a [budget] about the baseline's {most:.3g} s hold"
+        return ""
+
     def _final(self, judgement: Judgement, opened: OpenTrial, slot: int) -> Judgement:
         trial = opened.trial
         if opened.spared:
@@ -141,7 +194,9 @@ class Judge:
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)
         if judgement.verdict is Verdict.ACCEPTED and not trial.is_baseline and trial.operator not in DECIDED:
             timeout = self.measurement.timeout(self._baseline_runs())
-            overspent = self.measurement.overspent(trial, opened.runs[0].seed, slot, timeout)
+            overspent = self._longer_than_baseline(opened.runs) or self.measurement.overspent(
+                trial, opened.runs[0].seed, slot, timeout
+            )
             if overspent:
                 return replace(judgement, verdict=Verdict.REJECTED, reason=f"{overspent} ({judgement.reason})")
         return judgement

@@ -68,7 +68,7 @@ def test_a_good_lab_is_started_and_nothing_of_that_stays(tmp_path: Path) -> None
 def test_an_import_of_another_script_is_only_a_note(tmp_path: Path) -> None:
     files = {"train.py": SCRIPT.format(more=""), "sample.py": "import not_here_at_all\n"}
     found = doctor(lab(tmp_path / "lab", files))
-    assert [finding.state for finding in found["imports"]] == [State.GOOD, State.NOTE]
+    assert [finding.state for finding in found.get("imports", [])] == [State.GOOD, State.NOTE], found
     assert "not_here_at_all (sample.py)" in found["imports"][1].text
 
 
@@ -76,6 +76,13 @@ def test_an_import_that_the_script_lacks_is_wrong_also_through_its_modules(tmp_p
     files = {"train.py": SCRIPT.format(more="import model"), "model.py": "import not_here_at_all\n"}
     (finding,) = wrong(lab(tmp_path / "lab", files))
     assert finding.subject == "imports" and "(model.py:1); install it" in finding.text
+
+
+def test_a_module_of_a_package_is_not_taken_for_the_package_that_is_missing(tmp_path: Path) -> None:
+    files = {"train.py": SCRIPT.format(more="import tok.tensors"), "tok/__init__.py": ""}
+    files["tok/tensors.py"] = "import tensors\n"
+    (finding,) = wrong(lab(tmp_path / "lab", files))
+    assert "install it" in finding.text and "PYTHONPATH" not in finding.text
 
 
 def test_a_package_below_src_is_named_with_the_path_that_finds_it(tmp_path: Path) -> None:
@@ -111,6 +118,26 @@ def test_the_advice_for_data_that_a_run_does_not_see_works(tmp_path: Path, made:
     path.write_text(f"{path.read_text()}{advice.removeprefix('[train] ')}\n")
     assert wrong(folder) == []
     assert Lab.open(folder).loop(trials=1).reason
+
+
+def test_a_file_that_only_a_newer_python_reads_is_told_from_a_missing_package(tmp_path: Path) -> None:
+    files = {"train.py": SCRIPT.format(more="import model"), "model.py": "def f(:\n    pass\n"}
+    (finding,) = wrong(lab(tmp_path / "lab", files))
+    assert finding.subject == "run" and "SyntaxError" in finding.text and "newer Python" in finding.text
+
+
+def test_folders_of_links_and_folders_with_a_tracked_file_are_seen_whole(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "blob").write_text("1")
+    more = 'assert open("data/x.csv").read() == "1" and open("data/here.txt").read() == "2"'
+    files = {"train.py": SCRIPT.format(more=more), "data/.gitkeep": "", ".gitignore": "data/*\n!data/.gitkeep\n"}
+    folder = lab(tmp_path / "lab", files, 'data = ["data"]\n')
+    (folder / "data" / "x.csv").symlink_to(tmp_path / "store" / "blob")
+    (folder / "data" / "here.txt").write_text("2")
+    assert wrong(folder) == []
+    Lab.open(folder).loop(trials=1)
+    assert Lab.open(folder).trial(0).runs[0].status == "completed"
+    assert sorted(path.name for path in (folder / "data").iterdir()) == [".gitkeep", "here.txt", "x.csv"]
 
 
 def test_data_that_nobody_has_is_no_matter_of_the_configuration(tmp_path: Path) -> None:

@@ -189,6 +189,11 @@ def test_paths_outside_the_repository_are_opened_by_name(tmp_path: Path) -> None
     assert found.outside == expected
 
 
+def test_a_module_of_a_package_does_not_stand_for_another_package_of_its_name(tmp_path: Path) -> None:
+    files = {"train.py": f"import tok.regex\n{TORCH}", "tok/__init__.py": "", "tok/regex.py": "import regex as re\n"}
+    assert look(tmp_path / "r", files).script.command == "{python} train.py"
+
+
 def test_another_main_branch_is_named(tmp_path: Path) -> None:
     assert parse(draft(survey(commit(tmp_path / "r", {"train.py": TORCH}, "trunk")))).main == "trunk"
 

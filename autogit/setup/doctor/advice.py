@@ -10,6 +10,7 @@ from autogit.lab import Lab
 
 _MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _FILE = re.compile(r"No such file or directory: b?['\"]([^'\"]+)['\"]|([\w./-]+) not found\b|Unable to open (\S+)")
+_SYNTAX = re.compile(r"^(?:\w+: )?SyntaxError: ", re.MULTILINE)
 _READ_ONLY = re.compile(r"(?:Read-only file system|Permission denied): b?['\"]([^'\"]+)['\"]")
 _NETWORK = re.compile(
     r"Name or service not known|name resolution|Network is unreachable|getaddrinfo|URLError|ConnectionError"
@@ -31,6 +32,8 @@ def advice(lab: Lab, log: str, program: str | None) -> str:
     end = log[-6000:]
     if module := missing_module(log):
         return _module(lab, module, program)
+    if _SYNTAX.search(end):
+        return f"{program or 'its interpreter'} cannot read that file; if it is a newer Python's, name such a one"
     if found := _READ_ONLY.findall(end):
         return f"a run writes only to its own folder: write {found[-1]} below it, or below {{out}}"
     if _NETWORK.search(end):
@@ -52,6 +55,9 @@ def _module(lab: Lab, module: str, program: str | None) -> str:
         if parts[-1] == f"{top}.py" or (top in parts[:-1] and path.endswith(".py")):
             place = len(parts) - 1 if parts[-1] == f"{top}.py" else parts.index(top)
             inner = PurePosixPath(*parts[:place]).as_posix()
+            if f"{inner}/__init__.py" in tracked:
+                # A module of a package bears the name of the package that is missing, and is not meant.
+                continue
             inner = os.path.relpath(inner, lab.ledger.prefix or ".")
             return (
                 f"{top} lies in {inner} of this repository, and a run sees its own checkout, not what is installed "

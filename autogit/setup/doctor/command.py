@@ -115,10 +115,11 @@ def _metric(lab: Lab, files: Mapping[str, str], first: FirstRun) -> Finding:
         text = "evaluate.command measures it, and was not started, since training did not come to its end"
         return Finding("metric", State.NOTE, f"{way}; {text}")
     if first.value is not None:
-        line = " ".join(first.line.split())
-        quoted = line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
-        return Finding("metric", State.GOOD, f'{way}; {number(first.value)} was read from the line "{quoted}"')
+        text = f'{way}; {number(first.value)} was read from the line "{_quoted(first.line)}"'
+        return Finding("metric", State.GOOD, text)
     text = f"{way}; not printed in the first {PATIENCE_SECONDS:.0f} seconds"
+    last = next((line for line in reversed(first.measured.log.splitlines()[1:]) if line.strip()), "")
+    text += f', whose last line was "{_quoted(last)}"' if last else ", like anything else"
     found = [m for path, code in files.items() if path.endswith(".py") for m in printed(code, path)]
     places = {m.name: m.place for m in sorted(found, key=lambda m: m.order, reverse=True)}
     if lab.history.baseline is not None and name in lab.history.baseline.metrics:
@@ -127,6 +128,11 @@ def _metric(lab: Lab, files: Mapping[str, str], first: FirstRun) -> Finding:
         return Finding("metric", State.NOTE, f"{text}; {places[name]} prints it, as far as can be seen")
     hint = f"; the code prints {', '.join(list(places)[:6])}" if places else ""
     return Finding("metric", State.NOTE, f"{text}, and no editable file prints it, as far as can be seen{hint}")
+
+
+def _quoted(line: str) -> str:
+    line = " ".join(line.split())
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
 
 def _others(lab: Lab, first: FirstRun) -> Iterator[Finding]:
