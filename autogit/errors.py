@@ -25,6 +25,10 @@ class MainMovedError(AutogitError):
     """`main` is no longer where an accepted trial started from; nothing was written."""
 
 
+class CheckoutError(WorkspaceError):
+    """The files of a commit cannot be written to the disk here: a name too long, two names that are one."""
+
+
 class UnknownTrialError(AutogitError):
     """No trial of this number is in the lab."""
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from autogit.report.facts import Facts
     from autogit.trial.ablate import Ablation
     from autogit.trial.first_run import FirstRun
-    from autogit.trial.reproduce import Reproduction, Verification
+    from autogit.trial.reproduce import Consent, Reproduction, Verification
     from autogit.wiring import Wiring
 
 
@@ -254,23 +254,34 @@ class Lab:
             yield from ablate(changes, reversal, parts, lambda proposal: loop.step(given=proposal))
 
     def reproduce(
-        self, number: int | str, seeds: Sequence[int] | None = None, observer: Observer = silent
+        self,
+        number: int | str,
+        seeds: Sequence[int] | None = None,
+        observer: Observer = silent,
+        consent: Consent | None = None,
     ) -> Reproduction:
         """Runs a closed trial again from its tag, by the configuration of its time, and compares with its record.
 
         `seeds`: which of its runs, else the first. Kept output stays as it is. Raises UnknownTrialError, WorkspaceError
-        where there is no such run, LabBusyError where a loop runs.
+        where there is no such run, LabBusyError where a loop runs. `consent` is asked before commands are run that only
+        a sync has brought here; without it they are not run (WorkspaceError).
         """
-        with self._working():
-            return self._wiring().reproducer(observer).reproduce(self.trial(number), seeds)
+        from autogit.trial.reproduce import refuse
 
-    def verify(self, everything: bool = False, observer: Observer = silent) -> Iterator[Verification]:
+        with self._working():
+            return self._wiring().reproducer(observer, consent or refuse).reproduce(self.trial(number), seeds)
+
+    def verify(
+        self, everything: bool = False, observer: Observer = silent, consent: Consent | None = None
+    ) -> Iterator[Verification]:
         """Reproduces the accepted trials (or all that have run), measures them with fresh seeds, notes what it found.
 
-        Gives each as it is done. Raises LabBusyError where a loop runs.
+        Gives each as it is done. `consent` as in `reproduce`. Raises LabBusyError where a loop runs.
         """
+        from autogit.trial.reproduce import refuse
+
         with self._working():
-            reproducer = self._wiring().reproducer(observer)
+            reproducer = self._wiring().reproducer(observer, consent or refuse)
             for record in self.trials():
                 if (everything or record.accepted) and any(r.status is not RunStatus.PRUNED for r in record.runs):
                     found = reproducer.verify(record)

@@ -94,6 +94,7 @@ class Loop:
     def step(self, slot: int = 0, given: Proposal | Candidate | None = None) -> Record:
         """One trial, of the given proposal or the next one: propose, commit, train and evaluate, decide, record."""
         trial = self._queue.commit(self._queue.propose(given))
+        self._judge.resume(trial)
         self._begin(trial, slot, given)
         while isinstance(decision := self._judge.decide(trial, slot), More):
             self._judge.train_and_evaluate(trial, decision, slot)

@@ -180,6 +180,8 @@ class Job:
     """Absolute paths that are readable at the same place."""
     masked: tuple[Path, ...] = ()
     """Absolute paths that look empty, though what lies around them is readable."""
+    repository: Path | None = None
+    """The person's own checkout: what the environment would import from there is taken from `checkout`."""
     seconds: float | None = None
     """The budget: after it SIGTERM, `grace` seconds, SIGKILL."""
     timeout: float | None = None
@@ -302,6 +304,19 @@ class Evaluator(Protocol):
 # ---- remembering
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A finished run of an open trial, with all that closing the trial will need of it."""
+
+    run: Run
+    curve: Curve | None
+    log: str
+    reproduce: str
+    spared: bool
+    environment: Mapping[str, Scalar]
+    """Where it was made, the configuration's hash included: it counts only where the next run would be made alike."""
+
+
 class Ledger(Revisions, Protocol):
     """The only seam behind which git is spoken."""
 
@@ -326,6 +341,12 @@ class Ledger(Revisions, Protocol):
 
         A baseline is its base itself, a refused proposal an empty commit on it.
         """
+
+    def keep_runs(self, trial: Trial, runs: Sequence[KeptRun]) -> None:
+        """Keeps finished runs of an open trial until it is closed."""
+
+    def kept_runs(self, trial: Trial) -> Sequence[KeptRun]:
+        """Returns the finished runs of an open trial, by their seeds: made by an earlier loop, or in another clone."""
 
     def stage(self, base: str, changes: Changes) -> None:
         """Writes the files of `changes` on `base` to the disk, so that opening a trial of them is quick."""

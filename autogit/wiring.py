@@ -17,6 +17,7 @@ import numpy as np
 
 from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
+from autogit.errors import PatchError
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
 from autogit.evaluate.stopping import Stops
@@ -38,7 +39,7 @@ from autogit.trial.judge import Certify, Judge
 from autogit.trial.live import LiveFile
 from autogit.trial.measure import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.trial.queue import Land, TrialQueue
-from autogit.trial.reproduce import FOLDER, Reproducer
+from autogit.trial.reproduce import FOLDER, Consent, Reproducer
 from autogit.trial.retention import Retention
 from autogit.trial.session import Session
 
@@ -137,7 +138,7 @@ class Wiring:
             cancel=cancel,
         )
 
-    def reproducer(self, observer: Observer) -> Reproducer:
+    def reproducer(self, observer: Observer, consent: Consent) -> Reproducer:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
@@ -146,7 +147,7 @@ class Wiring:
 
         metric = self.file.config.metric.name
         measured = noise(list(self.history), lambda metrics: metrics.get(metric))
-        return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement)
+        return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement, consent)
 
     def first_runs(self) -> Generator[FirstRun]:
         """Starts the training command of `main` for a few seconds, with seed after seed; nothing of it stays."""
@@ -182,6 +183,8 @@ class Wiring:
         """Returns what a diff, however it is written, makes of the files of the commit `base`. Raises PatchError."""
         read = partial(self.ledger.read, base)
         landed = land(text, read, self.policy)
+        if ignored := self.ledger.ignored(base, landed.changes):
+            raise PatchError(f"{ignored[0]}: git ignores it here (.gitignore), so it is no part of a proposal")
         idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
         return replace(landed, idle=idle)
 

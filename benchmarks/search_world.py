@@ -24,7 +24,7 @@ from autogit.diff import applied, unified
 from autogit.errors import Interrupted, PatchError
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.parameters import edited, find
-from autogit.protocols import Changes, Ending, Execution, Job, Landed, Monitor
+from autogit.protocols import Changes, Ending, Execution, Job, KeptRun, Landed, Monitor
 from autogit.records import Curve, Idea, Proposal, Record, Run, Scalar, Trial, Verdict
 
 # ---- which configuration the files are
@@ -111,6 +111,12 @@ class MemoryLedger:
         )  # fmt: skip
         self._trials[number] = trial
         return trial
+
+    def keep_runs(self, trial: Trial, runs: Sequence[KeptRun]) -> None:
+        """Nothing here is ever interrupted."""
+
+    def kept_runs(self, trial: Trial) -> Sequence[KeptRun]:
+        return ()
 
     def stage(self, base: str, changes: Changes) -> None:
         """Nothing is on a disk."""

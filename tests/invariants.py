@@ -8,7 +8,7 @@ from pathlib import Path
 from conftest import git
 
 from autogit.ledger import GitLedger
-from autogit.ledger.ending import ID
+from autogit.ledger.ids import ID
 from autogit.records import Record
 
 

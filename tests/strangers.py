@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from conftest import git
 
 LOOP = """\
 import torch
@@ -20,6 +23,20 @@ VAL = 'print(f"val_loss: {loss.item():.4f}")'
 
 def loop(report: str = VAL, before: str = "", lr: str = "0.1") -> str:
     return before + LOOP.format(report=report, lr=lr)
+
+
+def made(folder: Path, files: dict[str, str], ignored: dict[str, str] | None = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "-q", "-b", "main")
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "-q", "-m", "Start")
+    for path, text in (ignored or {}).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -134,10 +151,11 @@ REPOSITORIES = {
         {
             "opts.py": "import argparse\ndef parse():\n    p = argparse.ArgumentParser()\n"
             "    p.add_argument('--manual-seed', type=int, default=0)\n    p.add_argument('--save-dir')\n"
-            "    p.add_argument('--lr', type=float, default=0.01)\n    return p.parse_args()\n",
+            "    p.add_argument('--lr', type=float, default=0.01)\n    p.add_argument('--batch-size', default=64)\n"
+            "    return p.parse_args()\n",
             "main.py": "from opts import parse\nargs = parse()\n" + loop(lr="args.lr"),
         },
-        "{python} main.py --manual-seed {seed} --save-dir {out}", "val_loss", constants=frozenset({"lr"}),
+        "{python} main.py --manual-seed {seed} --save-dir {out}", "val_loss", constants=frozenset({"lr", "batch_size"}),
     ),
     "short spelling beside the long one": Repository(
         {

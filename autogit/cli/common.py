@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -115,6 +115,15 @@ def open_lab(context: click.Context) -> Lab:
     from autogit.lab import Lab
 
     return Lab.open(context.find_root().obj)
+
+
+def consent(yes: bool) -> Callable[[str], bool]:
+    """Returns what asks the person before foreign commands are run. `yes` agrees; without a terminal nobody does."""
+
+    def ask(question: str) -> bool:
+        return yes or (sys.stdin.isatty() and click.confirm(plain(f"{question}\nRun it?"), err=True))
+
+    return ask
 
 
 def echo(text: object = "", nl: bool = True, **style: Any) -> None:

@@ -164,6 +164,8 @@ def _tell(found: Survey, path: Path) -> None:
         echo()
         rows = [{"search": c.name, "now": str(c.value), "in": str(c.place)} for c in found.constants]
         echo_table(rows, ("now",), "in")
+    if found.ideas:
+        click.echo(f"\nqueued {len(found.ideas)} ideas of another loop's list; see them with: autogit idea")
     if found.doubts:
         echo("\ncould not tell:")
         for doubt in found.doubts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.common import echo, echo_json, json_option, open_lab
+from autogit.cli.common import consent, echo, echo_json, json_option, open_lab
 from autogit.wording import number
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command(epilog="Example:  autogit reproduce 17")
 @click.argument("trial", metavar="N")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Repeat the run of this seed (again for more of them).")
+@click.option("--yes", is_flag=True, help="Run the commands of another clone's configuration without asking.")
 @json_option
 @click.pass_context
-def reproduce(context: click.Context, trial: str, seeds: tuple[int, ...], as_json: bool) -> None:
+def reproduce(context: click.Context, trial: str, seeds: tuple[int, ...], yes: bool, as_json: bool) -> None:
     """Run trial N again from its tag and compare with its record.
 
     Without --seed its first run is made again. Identical: the same end and equal metrics, time and memory left aside.
@@ -30,7 +31,7 @@ def reproduce(context: click.Context, trial: str, seeds: tuple[int, ...], as_jso
     from autogit.trial.reproduce import Outcome
 
     lab = open_lab(context)
-    found = lab.reproduce(trial, seeds or None)
+    found = lab.reproduce(trial, seeds or None, consent=consent(yes))
     if as_json:
         echo_json(reproduction_json(found))
     else:

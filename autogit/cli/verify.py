@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.common import echo, echo_json, json_option, open_lab
+from autogit.cli.common import consent, echo, echo_json, json_option, open_lab
 from autogit.cli.reproduce import reproduction_json
 from autogit.wording import number
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command(epilog="Example:  autogit verify --accepted")
 @click.option("--all", "all_", is_flag=True, help="Every trial that has a run to repeat.")
 @click.option("--accepted", is_flag=True, help="Only what was accepted, the baselines too. This is the default.")
+@click.option("--yes", is_flag=True, help="Run the commands of another clone's configuration without asking.")
 @json_option
 @click.pass_context
-def verify(context: click.Context, all_: bool, accepted: bool, as_json: bool) -> None:
+def verify(context: click.Context, all_: bool, accepted: bool, yes: bool, as_json: bool) -> None:
     """Run the lab's trials again, measure them with fresh seeds too, and note on each what was found.
 
     Ends with exit status 1 where a trial came out different.
@@ -32,7 +33,7 @@ def verify(context: click.Context, all_: bool, accepted: bool, as_json: bool) ->
     lab = open_lab(context)
     metric = lab.config.metric.name
     found = []
-    for verification in lab.verify(everything=all_):
+    for verification in lab.verify(everything=all_, consent=consent(yes)):
         found.append(verification)
         if not as_json:
             echo(_line(verification, metric))

@@ -30,7 +30,12 @@ class ConfigFile:
     @property
     def hash(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        return hash_of(self.text)
+
+
+def hash_of(text: str) -> str:
+    """Returns the name under which a configuration's text is kept and recorded."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def parse(text: str, source: str = FILENAME) -> Config:

@@ -11,7 +11,7 @@ from threading import Event
 
 from autogit.config.model import Config
 from autogit.errors import ConfigError, WorkspaceError
-from autogit.execute.keeping import Keepers
+from autogit.execute.handle import ReaperPool
 from autogit.execute.limits import GB, Limits
 from autogit.execute.machine import Gpu, cores, gpus, memory, processor, threads_per_job
 from autogit.execute.probe import choose
@@ -49,8 +49,8 @@ class LocalExecutor:
         if sys.platform == "linux" and not Path("/proc/self/stat").exists():
             raise WorkspaceError("/proc is not there, so that nothing that a run starts could be ended: mount it first")
         clear_leftovers()
-        self._keepers = Keepers()
-        self._tier = choose(sandbox, self._keepers)
+        self._reapers = ReaperPool()
+        self._tier = choose(sandbox, self._reapers)
 
     @property
     def tier(self) -> str:
@@ -79,7 +79,7 @@ class LocalExecutor:
 
     def run(self, job: Job, monitor: Monitor, cancel: Event) -> Execution:
         """Runs `job` until it ends, breaks a limit, is halted by `monitor` or `cancel` is set."""
-        return supervise(job, self._tier, self._keepers, self._limits, self._most_output, monitor, cancel)
+        return supervise(job, self._tier, self._reapers, self._limits, self._most_output, monitor, cancel)
 
 
 def job_count(config: Config, jobs: int | None = None) -> int:

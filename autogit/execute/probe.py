@@ -13,7 +13,7 @@ from threading import Event
 
 from autogit.config.model import FILENAME, Sandbox
 from autogit.errors import ConfigError, WorkspaceError
-from autogit.execute.keeping import Keepers
+from autogit.execute.handle import ReaperPool
 from autogit.execute.limits import GB, Limits
 from autogit.execute.sandbox import TIERS, RlimitsTier, Tier
 from autogit.execute.supervision import supervise
@@ -61,13 +61,13 @@ class Probe:
 def probe() -> list[Probe]:
     """Every tier, the strongest first."""
     found = []
-    keepers = Keepers()
+    reapers = ReaperPool()
     for kind in TIERS:
-        found.append(_try(kind(Sandbox()), keepers))
+        found.append(_try(kind(Sandbox()), reapers))
     return found
 
 
-def choose(sandbox: Sandbox, keepers: Keepers) -> Tier:
+def choose(sandbox: Sandbox, reapers: ReaperPool) -> Tier:
     """Returns the configured tier, or the strongest that works.
 
     Raises ConfigError if the configured one does not, WorkspaceError if a stronger one could not be tried: what is out
@@ -77,7 +77,7 @@ def choose(sandbox: Sandbox, keepers: Keepers) -> Tier:
     for kind in TIERS:
         if sandbox.tier not in ("auto", kind.name):
             continue
-        found = _try(kind(Sandbox()), keepers)
+        found = _try(kind(Sandbox()), reapers)
         if found.works:
             return kind(sandbox)
         if not found.tried:
@@ -92,12 +92,12 @@ def choose(sandbox: Sandbox, keepers: Keepers) -> Tier:
     )
 
 
-def _try(tier: Tier, keepers: Keepers) -> Probe:
+def _try(tier: Tier, reapers: ReaperPool) -> Probe:
     """Runs under `tier`, up to PROBE_TRIES times as long as only passing faults come."""
     found = Probe(tier.name, False, "", tried=False)
     for _ in range(PROBE_TRIES):
         try:
-            found = _once(tier, keepers)
+            found = _once(tier, reapers)
         except (OSError, WorkspaceError) as error:
             found = Probe(tier.name, False, str(error), tried=False)
         if found.tried:
@@ -105,7 +105,7 @@ def _try(tier: Tier, keepers: Keepers) -> Probe:
     return found
 
 
-def _once(tier: Tier, keepers: Keepers) -> Probe:
+def _once(tier: Tier, reapers: ReaperPool) -> Probe:
     with tempfile.TemporaryDirectory(prefix="autogit-probe-") as name:
         checkout, out, outside = (Path(name) / part for part in ("checkout", "out", "outside"))
         for folder in (checkout, out, outside):
@@ -114,7 +114,7 @@ def _once(tier: Tier, keepers: Keepers) -> Probe:
         script = "" if isinstance(tier, RlimitsTier) else _SCRIPT
         arguments = map(str, (sys.executable, "-I", "-S", "-c", script, out, checkout, outside))
         job = Job(command=shlex.join(arguments), checkout=checkout, folder=checkout, out=out, timeout=PROBE_TIMEOUT)
-        execution = supervise(job, tier, keepers, _LIMITS, 1 << 16, _Deaf(), Event())
+        execution = supervise(job, tier, reapers, _LIMITS, 1 << 16, _Deaf(), Event())
     if execution.succeeded:
         return Probe(tier.name, True, "")
     last = execution.log.strip().rpartition("\n")[2]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from threading import Event
 
 from autogit.errors import WorkspaceError
-from autogit.execute.keeping import STUCK, Keepers, Keeping
+from autogit.execute.handle import REPLY_TIMEOUT_SECONDS, ReaperHandle, ReaperPool
 from autogit.execute.limits import Gauge, Limits, shortage
 from autogit.execute.output import Drain, Line, Lines, Log
 from autogit.execute.reason import why
@@ -34,7 +34,7 @@ _LEAST = 64
 
 
 def supervise(
-    job: Job, tier: Tier, keepers: Keepers, limits: Limits, most: int, monitor: Monitor, cancel: Event
+    job: Job, tier: Tier, reapers: ReaperPool, limits: Limits, most: int, monitor: Monitor, cancel: Event
 ) -> Execution:
     """Runs `job` under `tier` until it ends, breaks one of `limits`, is halted by `monitor` or `cancel` is set.
 
@@ -42,12 +42,12 @@ def supervise(
     """
     if short := shortage(job.out):
         raise WorkspaceError(short)
-    with closing(keepers.take()) as keeping, scratch() as own:
+    with closing(reapers.take()) as handle, scratch() as own:
         seal = Seal(job.checkout, job.protected)
         folders, memory = [job.checkout, own.tmp], [own.shared]
-        gauge = Gauge(keeping.pid, limits, job.out, *((folders, memory) if own.in_memory else (folders + memory, ())))
-        keeping.start(replace(tier.plan(job, own), tasks=limits.tasks, max_group_tasks=limits.group_tasks))
-        execution = Supervision(job, gauge, keeping, monitor, cancel, keepers.prepare).watch(most)
+        gauge = Gauge(handle.pid, limits, job.out, *((folders, memory) if own.in_memory else (folders + memory, ())))
+        handle.start(replace(tier.plan(job, own), tasks=limits.tasks, max_group_tasks=limits.group_tasks))
+        execution = Supervision(job, gauge, handle, monitor, cancel, reapers.prepare).watch(most)
     for folder in (job.out, job.checkout):
         strip_set_id(folder)
     broken = seal.broken()
@@ -67,7 +67,7 @@ class Supervision:
         self,
         job: Job,
         gauge: Gauge,
-        keeping: Keeping,
+        handle: ReaperHandle,
         monitor: Monitor,
         cancel: Event,
         up: Callable[[], None] = lambda: None,
@@ -75,7 +75,7 @@ class Supervision:
         """`up` is called once, when the job has begun to work (its first output) or has ended."""
         self._job = job
         self._gauge = gauge
-        self._keeping = keeping
+        self._handle = handle
         self._monitor = monitor
         self._cancel = cancel
         self._up: Callable[[], None] | None = up
@@ -101,13 +101,13 @@ class Supervision:
     def watch(self, most: int) -> Execution:
         """Until nothing of the job is left; `most` bytes of its output are read. Gives how it ended."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._keeping.reports, selectors.EVENT_READ)
-            assert self._keeping.output is not None
-            selector.register(self._keeping.output, selectors.EVENT_READ)
+            selector.register(self._handle.reports, selectors.EVENT_READ)
+            assert self._handle.output is not None
+            selector.register(self._handle.output, selectors.EVENT_READ)
             kept = True
             while kept and time.monotonic() < self._patience:
                 for key, _ in selector.select(_TICK):
-                    if key.fileobj is self._keeping.reports:
+                    if key.fileobj is self._handle.reports:
                         kept = self._listen()
                     else:
                         self._take(most)
@@ -121,8 +121,8 @@ class Supervision:
     # ---- what comes in
 
     def _listen(self) -> bool:
-        """Takes the keeper's reports; False after the last one."""
-        reports = self._keeping.heard()
+        """Takes the reaper's reports; False after the last one."""
+        reports = self._handle.heard()
         for report in reports or ():
             word, _, rest = report.partition(" ")
             if word == "started":
@@ -136,14 +136,14 @@ class Supervision:
                 self._kept = True
                 if left:
                     self._end(Ending.LIMIT, f"{left} processes could not be ended: the kernel does not let go of them")
-        # With its last word nothing of the job is left, and the keeper itself need not be waited for here.
+        # With its last word nothing of the job is left, and the reaper itself need not be waited for here.
         return reports is not None and not self._kept
 
     def _take(self, most: int) -> bool:
         """Takes a piece of output, if there is one now; False where there is none or no more to come."""
-        assert self._keeping.output is not None
+        assert self._handle.output is not None
         try:
-            data = os.read(self._keeping.output, _CHUNK)
+            data = os.read(self._handle.output, _CHUNK)
         except BlockingIOError:
             return False
         self._is_up()
@@ -209,7 +209,7 @@ class Supervision:
             self._end(Ending.TIMEOUT, f"timeout: still running after {timeout:g} s")
         elif self._asked is None and (self._enough or (budget is not None and ran >= budget)):
             self._ending, self._asked = Ending.BUDGET, ran
-            self._keeping.order(b"t")
+            self._handle.order(b"t")
         elif self._asked is not None and ran >= self._asked + self._job.grace:
             what = "its last step" if self._enough else f"its budget of {budget:g} s"
             self._reason = f"killed: had not finished {self._job.grace:g} s after {what}"
@@ -224,14 +224,14 @@ class Supervision:
     def _kill(self) -> None:
         if not self._killed:
             self._killed = True
-            self._patience = time.monotonic() + STUCK
-            self._keeping.order(b"k")
+            self._patience = time.monotonic() + REPLY_TIMEOUT_SECONDS
+            self._handle.order(b"k")
 
     def _execution(self) -> Execution:
         log = self._log.text()
         ending = self._ending or Ending.EXITED
         if not self._kept:
-            ending, self._reason = Ending.LIMIT, "its keeper was killed or did not answer"
+            ending, self._reason = Ending.LIMIT, "its reaper was killed or did not answer"
         if self._halt is not None and ending in (Ending.EXITED, Ending.BUDGET):
             ending, self._reason = Ending.HALTED, self._halt.reason
         if self._failed:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autogit.config.model import Sandbox
+from autogit.execute.editable import python_path
+from autogit.execute.readable import interpreters
 from autogit.protocols import Job
 
 _PASSED = (
@@ -37,10 +39,15 @@ def run_variables(threads: int, gpus: Sequence[str] | None, seed: int) -> Mappin
 
 
 def variables(job: Job, sandbox: Sandbox, tmp: Path) -> dict[str, str]:
-    """The whole environment of a job whose private temporary folder it sees as `tmp`."""
+    """Returns the whole environment of a job that sees its private temporary folder as `tmp`.
+
+    Raises ConfigError if the job would run the person's own checkout.
+    """
     allowed = {*_PASSED, *sandbox.pass_env}
     passed = {name: value for name, value in os.environ.items() if name in allowed or name.startswith("LC_")}
-    return {**passed, **_homely(tmp), **job.variables}
+    environment = {**passed, **_homely(tmp), **job.variables}
+    path = python_path(job, environment.get("PYTHONPATH", ""), interpreters(job.command, environment))
+    return {**environment, "PYTHONPATH": path} if path else environment
 
 
 def _homely(tmp: Path) -> dict[str, str]:

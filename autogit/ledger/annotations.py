@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from autogit.config.load import hash_of
 from autogit.ledger import attachments, note
 from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import ObjectStore
@@ -11,6 +12,16 @@ from autogit.ledger.git.paths import edit, walk
 from autogit.ledger.git.refs import Move, Refs
 from autogit.ledger.git.tree import FILE, Entry
 from autogit.records import Record
+
+CONFIG = "config"
+"""The shelf of configurations, each under its hash."""
+MAX_SHELVED = 1 << 22
+"""Characters of a text on a shelf."""
+
+
+def genuine(shelf: str, name: str, text: str) -> bool:
+    """Whether a text may stand under its name: a configuration only under its own hash, whoever put it there."""
+    return len(text) <= MAX_SHELVED and (shelf != CONFIG or name == hash_of(text))
 
 
 class Annotations:
@@ -21,13 +32,21 @@ class Annotations:
         self._refs = refs
 
     def records(self, ref: str = notes.RECORDS) -> Iterator[Record]:
-        """Every record of every note, in no order; `ref` can also be a commit. Raises NoteError."""
+        """Every record of every note, in no order; `ref` can also be a commit. What is no record is left out."""
+        return (one for _, (records, _) in self._read(ref) for one in records)
+
+    def bad(self, ref: str = notes.RECORDS) -> list[str]:
+        """Names every part of a note that is no record, and says why."""
+        return [f"a record on {c[:12]} is left out: {one.why}" for c, (_, bad) in self._read(ref) for one in bad]
+
+    def _read(self, ref: str) -> Iterator[tuple[str, tuple[list[Record], list[note.Bad]]]]:
+        """(commit, what its note holds) for every note."""
         parts = notes.blobs(self._store, self._root(ref)[1])
         commits_of = [commit for commit, ids in parts.items() for _ in ids]
         bodies = self._store.find_all([id for ids in parts.values() for id in ids])
         for commit, found in zip(commits_of, bodies, strict=True):
             if found is not None:
-                yield from note.parse(notes.decode(found.body), commit)
+                yield commit, note.read(notes.decode(found.body), commit)
 
     def on(self, commit: str) -> list[Record]:
         """The records on one commit."""
@@ -62,14 +81,42 @@ class Annotations:
         tree = self._root(f"refs/autogit/{shelf}")[1]
         if tree is None:
             return {}
-        return {name.decode(): notes.decode(self._store.read(e.id, "blob")) for name, e in walk(self._store, tree)}
+        found = ((name, self._store.find(entry.id)) for name, entry in walk(self._store, tree))
+        texts = {notes.decode(name): notes.decode(one.body) for name, one in found if one and one.kind == "blob"}
+        return {name: text for name, text in texts.items() if genuine(shelf, name, text)}
+
+    def is_genuine(self, shelf: str, commit: str) -> bool:
+        """Whether every text of a shelf, as it is at `commit`, may stand there."""
+        tree = self._root(commit)[1]
+        return tree is None or all(self.is_genuine_text(shelf, name, e) for name, e in walk(self._store, tree))
+
+    def is_genuine_text(self, shelf: str, name: bytes, entry: Entry) -> bool:
+        """Whether what is under `name` is a text, and may stand there."""
+        found = self._store.find(entry.id) if entry.mode == FILE else None
+        return (
+            found is not None and found.kind == "blob" and genuine(shelf, notes.decode(name), notes.decode(found.body))
+        )
+
+    def names(self, shelf: str) -> list[str]:
+        """The names of the texts on a shelf."""
+        tree = self._root(f"refs/autogit/{shelf}")[1]
+        return [] if tree is None else [notes.decode(name) for name, _ in walk(self._store, tree)]
 
     def set_text(self, shelf: str, name: str, text: str | None) -> Move:
         """The move that puts a text on a shelf, or takes it down."""
+        return self.set_texts(shelf, {name: text})
+
+    def set_texts(self, shelf: str, texts: Mapping[str, str | None]) -> Move:
+        """The move that puts texts on a shelf, or takes them down (None)."""
         ref = f"refs/autogit/{shelf}"
         old, root = self._root(ref)
-        entry = None if text is None else Entry(FILE, self._store.add("blob", text.encode("utf-8", "replace")))
-        return self._moved(ref, old, root, edit(self._store, root, {name.encode(): entry}), name)
+        edits = {
+            name.encode(): None
+            if text is None
+            else Entry(FILE, self._store.add("blob", text.encode("utf-8", "replace")))
+            for name, text in texts.items()
+        }
+        return self._moved(ref, old, root, edit(self._store, root, edits), ", ".join(texts))
 
     def _change(self, ref: str, commit: str, change: Callable[[str], str], message: str) -> Move:
         old, root = self._root(ref)

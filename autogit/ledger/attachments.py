@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from autogit.records import Curve
 
@@ -31,7 +33,7 @@ def parse(text: str) -> Parts:
             parts[""] = parts.get("", "") + text[position:end]
             position = end
             continue
-        end = match.end() + int(match[2])
+        end = match.end() + int(match[2][:12])
         parts[match[1]] = text[match.end() : end]
         position = end + (text[end : end + 1] == "\n")
     return parts
@@ -85,9 +87,25 @@ def format_curves(curves: Sequence[Curve]) -> str:
 
 
 def parse_curves(text: str) -> tuple[Curve, ...]:
-    """What `format_curves` wrote."""
-    tables = [json.loads(line) for line in text.split("\n") if line]
-    return tuple(Curve(t["seed"], t["metric"], tuple(t["steps"]), tuple(t["values"])) for t in tables)
+    """Returns the curves that `format_curves` wrote; a line that is none is left out."""
+    found = (_curve(line) for line in text.split("\n") if line)
+    return tuple(curve for curve in found if curve is not None)
+
+
+def _curve(line: str) -> Curve | None:
+    try:
+        table = json.loads(line)
+        curve = Curve(table["seed"], table["metric"], tuple(table["steps"]), tuple(table["values"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    steps, values = curve.steps, curve.values
+    good = (
+        type(curve.seed) is int and isinstance(curve.metric, str) and len(steps) == len(values) <= CURVE_POINTS
+        and all(type(step) is int and abs(step) < 1 << 63 for step in steps)
+        and all(type(value) in (int, float) and abs(value) < math.inf for value in values)
+        and all(a < b for a, b in pairwise(steps))
+    )  # fmt: skip
+    return curve if good else None
 
 
 def _thinned(curve: Curve) -> Curve:

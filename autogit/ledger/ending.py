@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from autogit.errors import MainMovedError, WorkspaceError
 from autogit.ledger import message
 from autogit.ledger.git import commits
@@ -12,8 +10,6 @@ from autogit.ledger.repository import Repository
 from autogit.records import Record
 
 BRANCHES, TAGS, DEAD = "refs/heads/exp/", "refs/tags/exp/", "refs/tags/dead/"
-ID = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?/)?\d+")
-"""A trial's id: a number, below the lab's name where it has one."""
 
 
 def ending(repository: Repository, record: Record) -> list[Move]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
+from pathlib import Path
 
 from autogit.errors import WorkspaceError
+from autogit.files import walk
 from autogit.ledger.checkouts import Checkout
 from autogit.ledger.git import commits
 from autogit.ledger.git.locks import WriteLock
@@ -42,12 +45,14 @@ class Follower:
         try:
             self._run("update-index", "-q", "--refresh", ok=(0, 1))
             self._adopt({p: b for p, (_, b) in paths.items()})
-            self._run("read-tree", "-m", "-u", old, new)
-            return ""
+            # Git would overwrite, or delete with all that is in it, what it ignores.
+            dirty = self._in_the_way(paths)
+            if not dirty:
+                self._run("read-tree", "-m", "-u", old, new)
+                return ""
         except GitFailedError:
-            pass
+            dirty = self._dirty(list(paths))
         self._move_index(paths)
-        dirty = self._dirty(list(paths))
         shown = ", ".join(map(_shown, dirty[:5])) or "a merge or an untracked file in the way"
         return (
             f"main moved to {new[:10]}, but your changes in {self._checkout.root} are in the way ({shown}): its files "
@@ -84,6 +89,27 @@ class Follower:
             self._run("update-index", "-z", "--index-info", input=b"".join(lines))
             self._run("update-index", "-q", "--refresh", ok=(0, 1))
 
+    def _in_the_way(self, paths: dict[bytes, tuple[Entry | None, Entry | None]]) -> list[bytes]:
+        """What lies where new files come and git does not track, ignored or not."""
+        index = self._index()
+        gone = {path for path, (_, new) in paths.items() if new is None}
+        found: dict[bytes, None] = {}
+        for path, (old, new) in paths.items():
+            if new is None or (old is not None and path in index) or index.get(path) == new:
+                continue
+            for place in (*_folders_of(path), path):
+                facts = _facts(self._checkout.root / os.fsdecode(place))
+                if facts is None:
+                    break
+                if stat.S_ISDIR(facts.st_mode):
+                    inner = walk(self._checkout.root / os.fsdecode(place)) if place == path else ()
+                    names = (path + b"/" + os.fsencode(name) for name, of in inner if not stat.S_ISDIR(of.st_mode))
+                    found |= dict.fromkeys(name for name in names if name not in gone)
+                elif place not in gone:
+                    found[place] = None
+                    break
+        return list(found)
+
     def _move_index(self, paths: dict[bytes, tuple[Entry | None, Entry | None]]) -> None:
         index, lines = self._index(), []
         for path, (old, new) in paths.items():
@@ -97,6 +123,19 @@ class Follower:
         said = self._run("diff-files", "--name-only", "-z").split(b"\0")
         said += self._run("ls-files", "-z", "--others").split(b"\0")
         return [path for path in paths if path in set(said)]
+
+
+def _folders_of(path: bytes) -> list[bytes]:
+    """The folders above a path, the outermost first."""
+    parts = path.split(b"/")
+    return [b"/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _facts(path: Path) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
 
 
 def _shown(path: bytes) -> str:

@@ -42,7 +42,6 @@ class GitLedger(Trials):
         workspace = open_workspace(file)
         super().__init__(Repository.of(workspace.git, workspace.main, trace), file, editable)
         self.root = workspace.root
-        """The top of the person's checkout."""
         self.prefix = workspace.prefix
         """Where training starts, relative to a checkout's top."""
         self.made = workspace.made

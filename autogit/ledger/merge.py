@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from autogit.errors import WorkspaceError
@@ -76,12 +77,19 @@ class Merge:
 
     def _shelves(self) -> list[Move]:
         refs = [ref for ref in self._there if ref.startswith(SHELVES) and not ref.startswith(ARCHIVE)]
-        return [self._joined(ref, "Merge another lab's texts", self._texts) for ref in refs]
+        return [self._joined(ref, "Merge another lab's texts", partial(self._texts, ref)) for ref in refs]
 
-    def _texts(self, ours: str, theirs: str, base: str | None) -> str | None:
+    def _texts(self, ref: str, ours: str, theirs: str, base: str | None) -> str | None:
         """What a lab has put on a shelf, or taken down, since the other heard of it."""
-        store = self._repository.store
+        store, shelf = self._repository.store, ref.removeprefix(SHELVES)
         before, mine, other = (dict(walk(store, tree)) if tree else {} for tree in (base, ours, theirs))
+        strange = [
+            name for name, entry in other.items() if not self._repository.notes.is_genuine_text(shelf, name, entry)
+        ]
+        other |= {name: before[name] for name in strange if name in before}
+        for name in strange:
+            if name not in before:
+                del other[name]
         names = before.keys() | mine.keys() | other.keys()
         return edit(store, None, {n: other.get(n) if mine.get(n) == before.get(n) else mine.get(n) for n in names})
 
@@ -145,14 +153,27 @@ class Merge:
 
     def _joined(self, ref: str, words: str, join: Join) -> Move:
         ours, theirs = self._repository.refs.get(ref), self._there.get(ref)
-        if theirs is None or ours is None or self._contains(ours, theirs):
-            return Move(ref, ours, ours or theirs)
-        if self._contains(theirs, ours):
+        if theirs is None or (ours is not None and self._contains(ours, theirs)):
+            return Move(ref, ours, ours)
+        if ours is None:
+            if not self._spoils(ref, theirs):
+                return Move(ref, None, theirs)
+            store = self._repository.store
+            tree = join(store.add_tree({}), self._repository.tree(theirs), None)
+            return Move(ref, None, commits.add(store, tree or store.add_tree({}), [theirs], f"{words}\n"))
+        if self._contains(theirs, ours) and not self._spoils(ref, theirs):
             return Move(ref, ours, theirs)
         common = self._repository.git.run("merge-base", ours, theirs, ok=(0, 1)).decode().strip()
         base = self._repository.tree(common) if common else None
         tree = join(self._repository.tree(ours), self._repository.tree(theirs), base)
         return Move(ref, ours, self._commit(tree, ours, theirs, words))
+
+    def _spoils(self, ref: str, theirs: str) -> bool:
+        """Whether what they have there holds something that must not be taken as it is."""
+        annotated = self._repository.notes
+        if ref == notes.RECORDS:
+            return bool(annotated.bad(theirs))
+        return ref.startswith(SHELVES) and not annotated.is_genuine(ref.removeprefix(SHELVES), theirs)
 
     def _commit(self, tree: str | None, ours: str, theirs: str, words: str) -> str:
         store = self._repository.store

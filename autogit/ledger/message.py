@@ -9,9 +9,11 @@ from typing import Any
 
 from autogit.ledger.git import commits
 from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.ids import ID
 from autogit.records import BASELINE, Proposal, Trial, Usage
 
 _TRAILER = re.compile(r"(Autogit-[A-Za-z]+): (.*)")
+_USAGE = ("input_tokens", "output_tokens", "seconds", "cost")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -32,9 +34,7 @@ def format(proposal: Proposal, id: str) -> str:
     if proposal.expected:
         trailers["Autogit-Expected"] = one_line(proposal.expected)
     if proposal.usage is not None:
-        trailers["Autogit-Usage"] = json.dumps(
-            {name: getattr(proposal.usage, name) for name in ("input_tokens", "output_tokens", "seconds", "cost")}
-        )
+        trailers["Autogit-Usage"] = json.dumps({name: getattr(proposal.usage, name) for name in _USAGE})
     if proposal.refused:
         trailers["Autogit-Refused"] = one_line(proposal.refused)
     lines = "\n".join(f"{key}: {value}" for key, value in trailers.items())
@@ -62,13 +62,12 @@ def trailers(message: str) -> Mapping[str, str]:
 
 
 def parse(message: str, commit: str) -> Trial | None:
-    """The trial that a commit was made for; None where it is no trial's commit."""
+    """Returns the trial that a commit was made for; None if it is no trial's commit."""
     facts = trailers(message)
-    if "Autogit-Trial" not in facts:
+    if not ID.fullmatch(facts.get("Autogit-Trial", "")):
         return None
     parts = message.rstrip("\n").split("\n\n")
-    usage: dict[str, Any] | None = json.loads(facts["Autogit-Usage"]) if "Autogit-Usage" in facts else None
-    parameters: dict[str, Any] = json.loads(facts.get("Autogit-Parameters", "{}"))
+    usage, parameters = _table(facts.get("Autogit-Usage")), _table(facts.get("Autogit-Parameters"))
     return Trial(
         id=facts["Autogit-Trial"],
         commit=commit,
@@ -78,11 +77,26 @@ def parse(message: str, commit: str) -> Trial | None:
         operator=facts.get("Autogit-Operator", ""),
         rationale="\n\n".join(parts[1:-1]),
         expected=facts.get("Autogit-Expected", ""),
-        parameters={k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()},
+        parameters={k: tuple(v) if isinstance(v, list) else v for k, v in (parameters or {}).items()},
         parents=tuple(facts.get("Autogit-Parents", "").split()),
-        usage=None if usage is None else Usage(**usage),
+        usage=_usage(usage),
         idea=facts.get("Autogit-Idea", ""),
     )
+
+
+def _table(text: str | None) -> dict[str, Any] | None:
+    """What a trailer holds as JSON; None if it is missing or no table."""
+    try:
+        found = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _usage(table: dict[str, Any] | None) -> Usage | None:
+    if table is None or not all(type(table.get(name)) in (int, float) for name in _USAGE):
+        return None
+    return Usage(*(table[name] for name in _USAGE))
 
 
 def one_line(text: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TypeVar
 
-from autogit.errors import WorkspaceError
 from autogit.ledger import record, tables
 from autogit.records import Record, Run
 
@@ -17,28 +16,57 @@ T = TypeVar("T")
 
 BEGIN, END = "# autogit", "# end"
 
+MAX_NOTE = 1 << 22
+"""Characters of one commit's note that are read."""
+
+_RECORD = re.compile(r"^(?=\[\[trial\]\]$)", re.MULTILINE)
 _BLOCK = re.compile(rf"^{BEGIN}\n((?:(?!{END}$).*\n)*){END}$\n?", re.MULTILINE)
 
 
-class NoteError(WorkspaceError):
-    """A block between the fences cannot be read as records."""
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A part of a note that is no record, and why."""
+
+    text: str
+    why: str
 
 
 def parse(text: str, commit: str) -> list[Record]:
-    """The records in a commit's note, as they stand there. Raises NoteError."""
-    try:
-        return [record.from_table(table, commit) for block in _BLOCK.findall(text) for table in tables.read(block)]
-    except ValueError as error:
-        raise NoteError(
-            f"the note on commit {commit[:12]} cannot be read: {error}. "
-            f"Mend it: git notes show {commit[:12]} > note.txt, then git notes add -f -F note.txt {commit[:12]}"
-        ) from None
+    """Returns the records in a commit's note, as they stand there; what is none is left out (see `read`)."""
+    return read(text, commit)[0]
+
+
+def read(text: str, commit: str) -> tuple[list[Record], list[Bad]]:
+    """Returns the records in a commit's note, and what stands between the fences and is none."""
+    records: list[Record] = []
+    bad: list[Bad] = []
+    for block in _BLOCK.findall(text[:MAX_NOTE]):
+        try:
+            records += [record.from_table(table, commit) for table in tables.read(block)]
+        except ValueError:
+            _read_each(block, commit, records, bad)
+    if len(text) > MAX_NOTE:
+        bad.append(Bad("", f"the note is longer than {MAX_NOTE} characters"))
+    return records, bad
+
+
+def _read_each(block: str, commit: str, records: list[Record], bad: list[Bad]) -> None:
+    """The same, one record after the other, so that a bad one hides no other."""
+    for part in _RECORD.split(block):
+        if part.strip():
+            try:
+                records += [record.from_table(table, commit) for table in tables.read(part)]
+            except ValueError as error:
+                bad.append(Bad(part, str(error)))
 
 
 def write(text: str, records: Iterable[Record]) -> str:
-    """The note with these records in place of those it held; the person's own words stay. Empty if nothing is left."""
-    records = list(records)
-    block = "".join([f"{BEGIN}\n", "\n".join(map(record.format, records)), f"{END}\n"]) if records else ""
+    """Returns the note with these records in place of those it held; empty if nothing is left.
+
+    The person's own words stay, and so does what cannot be read as a record: it may be one that they edited.
+    """
+    parts = [*map(record.format, records), *(bad.text for bad in read(text, "")[1] if bad.text)]
+    block = "".join([f"{BEGIN}\n", "\n".join(parts), f"{END}\n"]) if parts else ""
     position = match.start() if (match := _BLOCK.search(text)) else len(text)
     before, after = _BLOCK.sub("", text[:position]), _BLOCK.sub("", text[position:])
     if block and before and not before.endswith("\n"):

@@ -11,6 +11,7 @@ from typing import Any
 from autogit.records import Proposal, Usage
 
 SHELF = "proposals"
+_WORDS = ("base", "diff", "title", "proposer", "operator", "rationale", "expected", "idea", "raw", "refused")
 
 
 def name(proposal: Proposal, lab: str) -> str:
@@ -26,8 +27,18 @@ def format(proposal: Proposal) -> str:
 
 def parse(texts: Mapping[str, str], lab: str) -> tuple[Proposal, ...]:
     """The proposals of one lab; those of others that it syncs with are theirs to try."""
-    own = (json.loads(text) for name, text in sorted(texts.items()) if name.rpartition("@")[0] == (lab or "-"))
-    return tuple(_proposal(table) for table in own)
+    own = (_read(text) for name, text in sorted(texts.items()) if name.rpartition("@")[0] == (lab or "-"))
+    return tuple(proposal for proposal in own if proposal is not None)
+
+
+def _read(text: str) -> Proposal | None:
+    """None for a text that is no proposal: it may have come from a remote."""
+    try:
+        proposal = _proposal(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    words = (getattr(proposal, name) for name in _WORDS)
+    return proposal if all(isinstance(word, str) for word in words) else None
 
 
 def _proposal(table: dict[str, Any]) -> Proposal:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from autogit.errors import UnknownTrialError
 from autogit.ledger import attachments, ideas, lfs, message
-from autogit.ledger.ending import BRANCHES, ID, TAGS
+from autogit.ledger.ending import BRANCHES, TAGS
 from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import Object
 from autogit.ledger.git.paths import lookup, walk
 from autogit.ledger.git.tree import EXECUTABLE, FILE
+from autogit.ledger.ids import ID
 from autogit.ledger.order import ordered
 from autogit.ledger.repository import Repository
 from autogit.ledger.revisions import Merger
@@ -20,6 +22,9 @@ from autogit.records import Curve, Idea, Record
 
 class Reading:
     """The reading half of `protocols.Ledger`."""
+
+    root: Path
+    """The top of the person's checkout."""
 
     def __init__(self, repository: Repository, editable: Callable[[str], bool]) -> None:
         """`editable` tells which paths a proposal may change."""
@@ -86,6 +91,18 @@ class Reading:
         store = self._repository.store
         entry = lookup(store, self._repository.tree(commit), os.fsencode(path))
         return store.read(entry.id, "blob") if entry and entry.mode in (FILE, EXECUTABLE) else None
+
+    def ignored(self, commit: str, paths: Iterable[str]) -> list[str]:
+        """Those of `paths` that are new to `commit` and that `.gitignore` or `info/exclude` keep out of git."""
+        tree, store = self._repository.tree(commit), self._repository.store
+        new = [path for path in paths if lookup(store, tree, os.fsencode(path)) is None]
+        if not new:
+            return []
+        where = {"GIT_WORK_TREE": str(self.root)}
+        asked = b"".join(os.fsencode(path) + b"\0" for path in new)
+        said = self._repository.git.run("check-ignore", "-z", "--stdin", "--no-index", input=asked, variables=where,
+                                        cwd=self.root, ok=(0, 1))  # fmt: skip
+        return [os.fsdecode(path) for path in said.split(b"\0") if path]
 
     # ---- changes
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from autogit.errors import MainMovedError
 from autogit.ledger import merge, message
 from autogit.ledger.archive import Archive
-from autogit.ledger.ending import BRANCHES, DEAD, ID, TAGS, ending
+from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits
 from autogit.ledger.git.refs import Move
+from autogit.ledger.ids import ID
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict

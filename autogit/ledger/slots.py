@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from autogit.errors import CheckoutError, WorkspaceError
+from autogit.files import remove_tree
 from autogit.ledger import lfs
 from autogit.ledger.git import commits
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.paths import walk
 from autogit.ledger.git.program import Git, GitFailedError
+
+_THIS_MACHINE = ("No space left", "Disk quota", "Read-only file system", "Input/output error", "Permission denied")
+"""What git says if it is the machine that cannot take a checkout, and not the commit."""
 
 
 class Slots:
@@ -38,8 +43,14 @@ class Slots:
             # What is left there defeats git: begin with nothing, which costs only time.
             empty(folder)
             index.unlink(missing_ok=True)
-            folder.mkdir(parents=True)
-            self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
+            except GitFailedError as error:
+                if any(word in error.stderr for word in _THIS_MACHINE):
+                    raise
+                last = error.stderr.strip().splitlines()[-1:] or ["no message"]
+                raise CheckoutError(f"{commit[:10]} cannot be checked out: {last[0][:200]}") from None
         lfs.materialise(self._git, folder, where)
         return folder
 
@@ -53,34 +64,44 @@ class Slots:
 
 
 def empty(folder: Path) -> None:
-    """Removes a folder with all that is in it, whatever its permissions say."""
-    _tame(folder)
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Removes a folder with all that is in it, whatever its permissions, depth and names. Leftovers end nothing.
 
-
-def _tame(folder: Path, keep: frozenset[str] | None = None) -> None:
-    """Takes away what training can have left to stop git, and with `keep` all files but those.
-
-    That is: folders that nobody may enter, links in place of folders, whole repositories.
+    Raises WorkspaceError if even moving it out of the way does not work.
     """
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    if not folder.is_dir():
+    if not remove_tree(folder):
+        try:
+            folder.rename(tempfile.mkdtemp(dir=folder.parent, prefix="left-") + "/left")
+        except OSError as error:
+            raise WorkspaceError(f"{folder} cannot be emptied: {error.strerror}; remove it yourself") from None
+
+
+def _tame(folder: Path, keep: frozenset[str]) -> None:
+    """Takes away all files but those, and what training can have left to stop git.
+
+    That is: folders that nobody may enter, links and pipes in place of folders, whole repositories. Only folders of
+    the commit are gone into, so that nothing that training has made sets how deep.
+    """
+    try:
+        facts = os.lstat(folder)
+    except FileNotFoundError:
         return
-    folders = {os.path.dirname(path) for path in keep or ()}  # noqa: PTH120
-    folders |= {str(parent) for path in folders for parent in PurePosixPath(path).parents}
-    _tame_inside(str(folder), "", keep, folders)
-
-
-def _tame_inside(place: str, prefix: str, keep: frozenset[str] | None, folders: set[str]) -> None:
-    os.chmod(place, 0o755)  # noqa: PTH101
-    with os.scandir(place) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                _tame_inside(entry.path, f"{name}/", keep, folders)
-                if keep is not None and name not in folders:
-                    os.rmdir(entry.path)  # noqa: PTH106
-            elif keep is not None and name not in keep:
-                os.unlink(entry.path)  # noqa: PTH108
+    if not stat.S_ISDIR(facts.st_mode):
+        folder.unlink()
+        return
+    folders = {str(parent) for path in keep for parent in PurePosixPath(path).parents}
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        place = os.path.join(folder, prefix)  # noqa: PTH118
+        os.chmod(place, 0o755)  # noqa: PTH101
+        with os.scandir(place) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if not entry.is_dir(follow_symlinks=False):
+                    if name not in keep:
+                        os.unlink(entry.path)  # noqa: PTH108
+                elif name in folders:
+                    waiting.append(f"{name}/")
+                elif not remove_tree(Path(entry.path)):
+                    empty(folder)
+                    return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
+from autogit.ledger.annotations import CONFIG
 from autogit.ledger.archive import ARCHIVE, Archive
 from autogit.ledger.ending import DEAD, TAGS
 from autogit.ledger.git import notes
@@ -15,6 +16,8 @@ from autogit.ledger.numbers import Numbers
 from autogit.ledger.remote import PushRefusedError, Remote
 from autogit.ledger.repository import Repository
 
+MAX_WORDS = 20
+"""Bad records that are named to the person."""
 _ATTEMPTS = 50
 """How often the remote may move between fetching and sending; each time another lab got on."""
 
@@ -53,6 +56,7 @@ class Sync:
         for attempt in range(_ATTEMPTS):
             there = self._fetch()
             self._check(there)
+            words += self._strange(there)
             merge = Merge(self._repository, self._numbers, there, self._trials)
             words += merge.make()
             again |= dict.fromkeys(record.id for record in merge.beaten)
@@ -72,6 +76,15 @@ class Sync:
         self._remote.fetch(ref for ref, found in zip(wanted, present, strict=True) if found is None)
         self._repository.trace("objects fetched")
         return there
+
+    def _strange(self, there: Mapping[str, str]) -> list[str]:
+        """Names what the remote has and is not taken up."""
+        annotated, name = self._repository.notes, self._remote.name
+        words = [f"{name}: {word}" for word in (annotated.bad(there[notes.RECORDS]) if notes.RECORDS in there else [])]
+        config = there.get(f"{SHELVES}{CONFIG}")
+        if config and not annotated.is_genuine(CONFIG, config):
+            words.append(f"{name}: a configuration that stands under the hash of another text is left out")
+        return words[:MAX_WORDS]
 
     def _check(self, there: Mapping[str, str]) -> None:
         """Raises WorkspaceError where the remote's trials are others than ours of the same numbers."""

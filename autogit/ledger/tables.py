@@ -26,11 +26,11 @@ def read(block: str) -> list[Table]:
     """The `[[trial]]` tables of a text. Raises ValueError where it is no TOML or holds none."""
     try:
         return canonical(block)
-    except (ValueError, StopIteration, KeyError, IndexError):
+    except (ValueError, StopIteration, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         pass
     try:
         whole = tomllib.loads(block)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not valid TOML: {error}") from None
     trials = whole.get("trial")
     if not isinstance(trials, list) or not all(isinstance(t, dict) for t in trials):

@@ -11,18 +11,23 @@ from functools import partial
 from autogit.config.load import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import attachments, message, proposals
-from autogit.ledger.ending import BRANCHES, DEAD, ID, TAGS, ending
+from autogit.ledger import runs as open_runs
+from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits, notes
 from autogit.ledger.git.paths import edit, lookup
 from autogit.ledger.git.refs import Move, RefMovedError
 from autogit.ledger.git.tree import EXECUTABLE, FILE, Entry
 from autogit.ledger.housekeeping import Housekeeping
+from autogit.ledger.ids import ID
 from autogit.ledger.numbers import Numbers, number
 from autogit.ledger.reading import Reading
 from autogit.ledger.repository import Repository
 from autogit.ledger.workspace import settle_main
-from autogit.protocols import Changes
+from autogit.protocols import Changes, KeptRun
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, Scalar, Trial
+
+CONFIG_KEY = "autogit.config"
+"""In the clone's own git configuration: the hashes of the configurations by which it has made trials."""
 
 
 class Trials(Reading):
@@ -61,9 +66,24 @@ class Trials(Reading):
                 self._numbers.took(id)
                 if not self._config_kept:
                     settle_main(repository.git, repository.branch)
+                    self._own_config()
                     self._config_kept = True
                 return replace(message.trial(repository.store, id, commit), title=message.title(proposal))
         raise WorkspaceError("no number could be claimed: another program keeps changing this repository's refs")
+
+    def keep_runs(self, trial: Trial, kept: Sequence[KeptRun]) -> None:
+        """Keeps finished runs of an open trial until it is closed."""
+        texts = {open_runs.name(trial.commit, one.run.seed): open_runs.format(one) for one in kept}
+        self._repository.write(lambda: [self._repository.notes.set_texts(open_runs.SHELF, texts)])
+
+    def kept_runs(self, trial: Trial) -> Sequence[KeptRun]:
+        """Returns the finished runs of an open trial, by their seeds: made by an earlier loop, or in another clone."""
+        return open_runs.parse(self.texts(open_runs.SHELF), trial.commit)
+
+    def _let_go(self, commit: str) -> list[Move]:
+        """The moves that forget what was kept of a trial that is closed or taken back."""
+        names = [name for name in self._repository.notes.names(open_runs.SHELF) if open_runs.is_of(name, commit)]
+        return [self._repository.notes.set_texts(open_runs.SHELF, dict.fromkeys(names))] if names else []
 
     def stage(self, base: str, changes: Changes) -> None:
         """Writes the files of `changes` on `base` to the disk, so that opening a trial of them is quick."""
@@ -94,7 +114,7 @@ class Trials(Reading):
 
     def discard(self, trial: Trial) -> None:
         """Takes an open trial back: its number is free again, as if it had never been opened."""
-        self._repository.refs.move([Move(BRANCHES + trial.id, trial.commit, None)])
+        self._repository.refs.move([*self._let_go(trial.commit), Move(BRANCHES + trial.id, trial.commit, None)])
         self._numbers.gave_back(trial.id)
 
     def close(self, record: Record, log: str, curves: Sequence[Curve]) -> Sequence[str]:
@@ -115,6 +135,7 @@ class Trials(Reading):
                 annotated.set_part(notes.LOGS, trial.commit, trial.id, text),
                 annotated.set_part(notes.CURVES, trial.commit, trial.id, curve_text),
                 annotated.set_record(trial.commit, trial.id, record),
+                *self._let_go(trial.commit),
                 *ending(repository, record),
             ]
 
@@ -190,6 +211,17 @@ class Trials(Reading):
         name = proposals.name(proposal, self._numbers.lab)
         kept = name in self.texts(proposals.SHELF)
         return [self._repository.notes.set_text(proposals.SHELF, name, None)] if kept else []
+
+    def is_own_config(self, hash: str) -> bool:
+        """Whether this clone has made trials by the configuration of that hash, and not only heard of it by a sync."""
+        return hash == self._file.hash or hash in self._own_configs()
+
+    def _own_configs(self) -> list[str]:
+        return self._repository.git.run("config", "--local", "--get-all", CONFIG_KEY, ok=(0, 1)).decode().split()
+
+    def _own_config(self) -> None:
+        if self._file.hash not in self._own_configs():
+            self._repository.git.run("config", "--local", "--add", CONFIG_KEY, self._file.hash)
 
     def _keep_config(self) -> list[Move]:
         if self._config_kept:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autogit.config.load import ConfigFile
 from autogit.errors import WorkspaceError
+from autogit.files import remove_tree
 from autogit.ledger.git.program import Git, GitFailedError, check_version, neutral, personal, run_git
 
 IN_THE_WAY = ("refs/heads/exp", "refs/tags/exp", "refs/tags/dead", "refs/notes/autogit", "refs/autogit")
@@ -61,7 +62,7 @@ def _make(folder: Path, main: str) -> None:
         fresh = folder / ".git.new"
         git = Git(fresh)
         if fresh.exists():
-            _remove(fresh)
+            remove_tree(fresh)
         _git(folder, "init", "-q", "-b", main, "--bare", str(fresh))
         git.run("config", "core.bare", "false")
         tree = {"GIT_WORK_TREE": str(folder)}
@@ -70,12 +71,6 @@ def _make(folder: Path, main: str) -> None:
         fresh.rename(folder / ".git")
     except OSError as error:
         raise WorkspaceError(f"{folder} cannot become a repository: {error}; make it writable") from None
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder)
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -15,6 +15,12 @@ MAX_TEXT = 2 << 20
 MAX_FILE = 1 << 20
 """Bytes of one file that a proposal writes."""
 MAX_FILES = 50
+MAX_NAME = 255
+"""Bytes of one name: what common file systems take."""
+MAX_PATH = 1024
+"""Bytes of a whole path, so that it fits below any folder that trials run in."""
+MAX_DEPTH = 32
+"""Folders above a file."""
 
 GIT_FILES = frozenset({".git", "git~1", ".gitattributes", ".gitmodules", ".gitignore"})
 """What steers git itself: a filter or an ignore rule in a proposal would change what every later trial is made of."""
@@ -81,6 +87,10 @@ def malformed(path: str) -> str:
     parts = path.split("/")
     if not path or any(part in ("", ".", "..") for part in parts):
         return "is not a plain path (no '..', no empty part)"
+    if any(len(part.encode()) > MAX_NAME for part in parts):
+        return f"has a name of more than {MAX_NAME} bytes"
+    if len(path.encode()) > MAX_PATH or len(parts) > MAX_DEPTH + 1:
+        return f"is longer than {MAX_PATH} bytes or more than {MAX_DEPTH} folders deep"
     for part in parts:
         # Some file systems fold these names into one; git refuses them for the same reason.
         if unicodedata.normalize("NFKC", part).casefold().rstrip(" .") in GIT_FILES:

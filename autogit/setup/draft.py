@@ -103,11 +103,13 @@ def _rest(survey: Survey) -> Iterator[str]:
 
 
 def _domain(domain: Domain) -> str:
+    file = f", file = {_text(domain.file)}" if domain.file else ""
     if isinstance(domain, Choice):
-        return f"[{', '.join(map(_value, domain.values))}]"
+        values = f"[{', '.join(map(_value, domain.values))}]"
+        return f"{{ values = {values}{file} }}" if file else values
     low, high = (int(domain.low), int(domain.high)) if domain.integer else (domain.low, domain.high)
     log = ", log = true" if domain.log else ""
-    return f"{{ low = {_value(low)}, high = {_value(high)}{log} }}"
+    return f"{{ low = {_value(low)}, high = {_value(high)}{log}{file} }}"
 
 
 def _value(value: Value) -> str:

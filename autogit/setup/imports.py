@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from autogit.setup.surroundings import parsed, strings
@@ -26,6 +27,8 @@ _LOADERS = {
     "ruamel",
 }
 """Packages that read settings files."""
+_LONGEST_NAME = 200
+"""Characters of a text that may name a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,15 @@ def closure(script: str, texts: Mapping[str, str], command: str = "") -> Closure
         tree = parsed(texts.get(path, ""))
         if tree is None:
             continue
-        for module, level, names in imported(tree):
+        imports, named_texts = _facts(texts[path])
+        for module, level, names in imports:
             root, files = _resolve(module, level, names, path, home, texts)
             if not files and level == 0 and (top := module.partition(".")[0]) not in sys.stdlib_module_names:
                 packages.add(top)
             if files and level == 0 and root is not None and root != home:
                 roots.add(root)
             waiting += [file for file in files if file not in found and file not in waiting]
-        for text in strings(tree):
+        for text in named_texts:
             named = _named(text, path, home, texts)
             if named.endswith(".py") and named not in found and named not in waiting:
                 waiting.append(named)
@@ -81,6 +85,15 @@ def closure(script: str, texts: Mapping[str, str], command: str = "") -> Closure
             found |= dict.fromkeys(each.python)
             packages |= each.packages
     return Closure((*found, *sorted(used)), frozenset(packages), frozenset(roots))
+
+
+@lru_cache(maxsize=4096)
+def _facts(text: str) -> tuple[tuple[tuple[str, int, tuple[str, ...]], ...], frozenset[str]]:
+    """What a file imports, and the short texts in it: they may be names of files."""
+    tree = parsed(text)
+    if tree is None:
+        return (), frozenset()
+    return tuple(imported(tree)), frozenset(s for s in strings(tree) if len(s) < _LONGEST_NAME and "\n" not in s)
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, int, tuple[str, ...]]]:
@@ -140,9 +153,7 @@ def _named(text: str, path: str, home: str, texts: Mapping[str, str]) -> str:
 
 def _settings(settings: set[str], texts: Mapping[str, str], python: list[str], said: set[str], loads: bool) -> set[str]:
     """The settings files that the code, the command or another used settings file names."""
-    exact = {
-        s.removeprefix("./") for path in python for s in strings(parsed(texts.get(path, "")) or ast.Module([], []))
-    }
+    exact = {s.removeprefix("./") for path in python for s in _facts(texts.get(path, ""))[1]}
     ends = {PurePosixPath(s).name for s in exact if s.endswith(_SETTINGS)}
     words = {PurePosixPath(word).name for word in said}
     used = {
@@ -170,9 +181,7 @@ def _settings(settings: set[str], texts: Mapping[str, str], python: list[str], s
 
 def _loads(texts: Mapping[str, str], python: Mapping[str, None]) -> bool:
     return any(
-        module.partition(".")[0] in _LOADERS
-        for path in python
-        for module, _, _ in imported(parsed(texts.get(path, "")) or ast.Module([], []))
+        module.partition(".")[0] in _LOADERS for path in python for module, _, _ in _facts(texts.get(path, ""))[0]
     )
 
 

@@ -42,11 +42,13 @@ class Candidate:
 
 def candidates(around: Surroundings, told: Sequence[Command]) -> list[Candidate]:
     """The Python files that look like what one starts to train, the likeliest first."""
-    found = []
+    found: list[Candidate] = []
     first = {command.target: place for place, command in reversed(list(enumerate(told)))}
-    for path, text in around.texts.items():
-        if path.endswith(".py") and (candidate := _candidate(path, text, around, first.get(path), told)):
-            found.append(candidate)
+    files = [(path, text) for path, text in around.texts.items() if path.endswith(".py") and runnable(path, text)]
+    # First what says so itself; what only its imports train is looked for if there is nothing else.
+    for deep in (False, True):
+        each = (_candidate(path, text, around, first.get(path), told, deep) for path, text in files)
+        found = found or [candidate for candidate in each if candidate is not None]
     found = [c for c in found if c.score >= _LEAST] or found
     # What the project's own text starts first goes before a likelier name.
     leading = min(
@@ -78,25 +80,26 @@ def runnable(path: str, text: str) -> bool:
 
 
 def _candidate(
-    path: str, text: str, around: Surroundings, place: int | None, told: Sequence[Command]
+    path: str, text: str, around: Surroundings, place: int | None, told: Sequence[Command], deep: bool
 ) -> Candidate | None:
-    if not runnable(path, text):
-        return None
     stem = PurePosixPath(path).stem.lower()
     why = []
     score = 0
     if place is not None:
         score += 5
         why.append(f"{told[place].source} starts it")
-    trains = bool(_TRAINS.search(text))
-    inside = trains or any(_TRAINS.search(around.texts.get(p, "")) for p in closure(path, around.texts).python[1:])
-    if inside:
-        score += 3 if trains else 2
-        why.append("it trains" if trains else "what it imports trains")
     name = 4 if stem == "train" else 3 if stem in ("training", "pretrain") else 0
     name = name or (
         2 if re.search(r"train|finetune|(^|_)fit", stem) else 1 if stem in ("main", "run", "__main__") else 0
     )
+    trains = bool(_TRAINS.search(text))
+    near = deep or place is not None or name > 0
+    inside = trains or (
+        near and any(_TRAINS.search(around.texts.get(p, "")) for p in closure(path, around.texts).python[1:])
+    )
+    if inside:
+        score += 3 if trains else 2
+        why.append("it trains" if trains else "what it imports trains")
     aside = _ASIDE.search(stem) is not None and not re.search(r"train", stem)
     score += name
     if aside:

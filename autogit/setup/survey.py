@@ -103,7 +103,7 @@ def survey(folder: Path, script: str = "", metric: str = "", command: str = "") 
         metrics, why = list(measured), []
     doubts += why
     launched, steps, for_ever = _bounded(launched, made_of, around)
-    constants, fixed = worth_searching(files, launched.command)
+    constants, fixed = worth_searching(files, launched.command, {**around.texts, **files})
     doubts += fixed
     if not constants:
         doubts.append("no constant has a name that says what it does; list those worth searching in [space]")

@@ -67,6 +67,7 @@ class JobMaker:
             protected=self._protected_files(checkout),
             data=self._data(checkout),
             masked=masked,
+            repository=self.root,
             seconds=seconds,
             timeout=None if seconds else timeout,
             grace=self.config.budget.grace,
@@ -90,6 +91,7 @@ class JobMaker:
             out=out,
             variables=variables,
             data=self._data(checkout),
+            repository=self.root,
             timeout=timeout or self.config.evaluate.timeout,
             out_read_only=True,
         )

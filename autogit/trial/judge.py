@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from autogit.errors import CheckoutError
 from autogit.events import Ran
-from autogit.protocols import Evaluator, Judgement, More, PrunerFactory
-from autogit.records import Record, Run, Trial, Verdict
+from autogit.protocols import Evaluator, Judgement, KeptRun, More, PrunerFactory
+from autogit.records import Record, Run, Scalar, Trial, Verdict
 from autogit.trial.measure import Measured, Measurement, Prune
 from autogit.trial.queue import OpenTrial
 from autogit.trial.session import Session
@@ -48,8 +49,35 @@ class Judge:
             decision = self._evaluator.decide(opened.runs, incumbent, history, opened.lines)
         return self._final(decision, opened, slot) if isinstance(decision, Judgement) else decision
 
+    def resume(self, opened: OpenTrial) -> None:
+        """Takes up the runs that an earlier loop, or another clone, has finished of the same commit in the same way."""
+        if opened.runs or opened.refused:
+            return
+        now = self._environment()
+        with self._session.lock:
+            kept = self._session.ledger.kept_runs(opened.trial)
+        for one in kept:
+            if one.run.status.counts and all(one.environment.get(name, value) == value for name, value in now.items()):
+                opened.add(Measured(one.run, one.curve, one.log, one.reproduce, one.spared))
+        opened.kept = len(opened.runs)
+
+    def _environment(self) -> dict[str, Scalar]:
+        return {**self.measurement.environment, "config": self._session.config_hash}
+
+    def _keep(self, opened: OpenTrial) -> None:
+        """Puts the finished runs of an open trial into git before the next one is begun."""
+        new = [
+            KeptRun(run, opened.curve(run.seed), log, opened.reproduce, opened.spared, self._environment())
+            for run, log in list(zip(opened.runs, opened.logs, strict=True))[opened.kept :]
+        ]
+        if new:
+            with self._session.lock:
+                self._session.ledger.keep_runs(opened.trial, new)
+            opened.kept = len(opened.runs)
+
     def train_and_evaluate(self, opened: OpenTrial, more: More, slot: int) -> None:
         """Makes the runs that are asked for: the incumbent's that are missing, then the candidate's."""
+        self._keep(opened)
         incumbent = self._incumbent(opened.trial)
         opened.asked = len(opened.runs) + len(more.candidate)
         for seed in more.incumbent:
@@ -57,7 +85,12 @@ class Judge:
             self.fill_missing_run(incumbent, seed, slot)
         for seed in more.candidate:
             prune = self._prune(opened, seed, incumbent)
-            opened.add(self.run(opened.trial, seed, slot, prune, opened.runs))
+            self._keep(opened)
+            try:
+                opened.add(self.run(opened.trial, seed, slot, prune, opened.runs))
+            except CheckoutError as error:
+                opened.refused = str(error)
+                return
             self._session.observer(Ran(opened.trial, slot, opened.runs[-1]))
             if not opened.runs[-1].status.counts:
                 return

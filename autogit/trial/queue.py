@@ -71,8 +71,14 @@ class OpenTrial:
     """Runs that were asked for until now."""
     since: float = field(default_factory=time.monotonic)
     """When its present run began, by the monotonic clock in seconds."""
+    kept: int = 0
+    """How many of its runs are in git already, though it is open."""
     spared: bool = False
     """Whether a run would have been pruned, and was allowed to finish to see what pruning costs."""
+
+    def curve(self, seed: int) -> Curve | None:
+        """The learning curve of its run with `seed`."""
+        return next((curve for curve in self.curves if curve.seed == seed), None)
 
     def add(self, measured: Measured) -> None:
         """Takes in one more run."""

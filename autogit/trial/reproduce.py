@@ -165,6 +165,18 @@ class RecordedConfigurations(Protocol):
     def texts(self, kind: str) -> Mapping[str, str]:
         """The texts that records name by their hash, such as every `config` that was ever in force."""
 
+    def is_own_config(self, hash: str) -> bool:
+        """Whether this clone has made trials by the configuration of that hash, and not only heard of it by a sync."""
+
+
+Consent = Callable[[str], bool]
+"""(what would be run) -> whether the person agrees."""
+
+
+def refuse(question: str) -> bool:
+    """Agrees to nothing: the default if nobody can be asked."""
+    return False
+
 
 class Reproducer:
     """Makes the runs of closed trials again, each by the configuration and with the threads of its time.
@@ -179,8 +191,11 @@ class Reproducer:
         history: History,
         noise: float | None,
         measurement: Callable[[Config], Measurement],
+        consent: Consent = refuse,
     ) -> None:
         """`noise`: standard deviation of a difference of two runs; `measurement`: wires one that writes to FOLDER."""
+        self._consent = consent
+        self._agreed: set[str] = set()
         self._file = file
         self._ledger = ledger
         self._history = history
@@ -233,6 +248,17 @@ class Reproducer:
         finally:
             shutil.rmtree(self._ledger.private / FOLDER, ignore_errors=True)
 
+    def _ask(self, config: Config, hash: str, record: Record) -> None:
+        """Raises WorkspaceError if the commands are another clone's and the person does not want to run them."""
+        if hash in self._agreed or self._ledger.is_own_config(hash):
+            return
+        commands = [config.train.command, config.evaluate.command, config.evaluate.holdout, config.budget.command]
+        shown = "; ".join(command for command in commands if command)
+        what = f"{record.trial.ref} was recorded by a configuration that this clone never had; it runs: {shown}"
+        if not self._consent(what):
+            raise WorkspaceError(f"{what}. If you trust it: autogit reproduce {record.id} --yes")
+        self._agreed.add(hash)
+
     def _measurement(self, record: Record) -> tuple[Measurement, str]:
         """By the configuration that the record names, else today's where that is gone or unreadable; and its hash."""
         config, hash = self._file.config, self._file.hash
@@ -242,6 +268,9 @@ class Reproducer:
             # One written for another version of autogit is left: the comparison then names the change.
             with suppress(ConfigError):
                 config, hash = parse(text, f"the configuration of {record.trial.ref}"), recorded
+                self._ask(config, recorded, record)
+                # Nothing that is recorded lowers what protects this machine today.
+                config = replace(config, sandbox=self._file.config.sandbox)
         threads = record.environment.get("threads")
         if isinstance(threads, int):
             config = replace(config, train=replace(config.train, threads=threads))

@@ -15,7 +15,7 @@ def test_descendants_are_found_with_parents_first() -> None:
         assert [process.name for process in found] == ["sh", "cat"]
         assert found[0].parent == shell.pid and found[1].parent == found[0].pid
         assert all(process.alive and process.resident > 0 for process in found)
-        assert 0 < tree.shared_out(found) <= sum(process.resident for process in found)
+        assert 0 < sum(tree.memory_of(found)) <= sum(process.resident for process in found)
         shell.communicate()
     assert tree.descendants(shell.pid) == []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invariants import check
 
-from autogit.errors import LabBusyError, MainMovedError, UnknownTrialError, WorkspaceError
+from autogit.errors import CheckoutError, LabBusyError, MainMovedError, UnknownTrialError, WorkspaceError
 from autogit.ledger import GitLedger
-from autogit.protocols import Ledger
-from autogit.records import BASELINE, Proposal, Run, RunStatus, Verdict
+from autogit.protocols import KeptRun, Ledger
+from autogit.records import BASELINE, Curve, Proposal, Run, RunStatus, Verdict
 
 from .conftest import baseline, curve, open_lab, propose, verdict
 
@@ -225,6 +226,50 @@ def test_slots_are_clean_whatever_a_training_left(ledger: GitLedger) -> None:
     again = ledger.checkout(trial.commit, 0)
     assert sorted(p.name for p in again.iterdir()) == ["train.py"]
     assert (again / "train.py").read_text() == "learning_rate = 0.2\n"
+
+
+def deepen(folder: Path, depth: int = 1500) -> None:
+    """Folders within each other, more than a path can name."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_no_leftover_of_a_training_ends_a_checkout(ledger: GitLedger) -> None:
+    trial = propose(ledger)
+    folder = ledger.checkout(trial.commit, 0)
+    deepen(folder)
+    os.mkfifo(folder / ".git")
+    (folder / "null").symlink_to("/dev/zero")
+    (folder / "train.py").unlink()
+    os.mkfifo(folder / "train.py")
+    os.mkfifo(folder / ".gitattributes")
+    folder = ledger.checkout(trial.commit, 0)
+    assert [path.name for path in folder.iterdir()] == ["train.py"]
+    assert (folder / "train.py").read_text() == "learning_rate = 0.2\n"
+
+
+def test_what_cannot_be_written_to_a_disk_is_said_of_the_commit(ledger: GitLedger) -> None:
+    trial = ledger.open(Proposal(ledger.main(), "", "T", "p", "o"), {"a" * 260 + ".py": b"1"})
+    with pytest.raises(CheckoutError, match="cannot be checked out"):
+        ledger.checkout(trial.commit, 0)
+    assert ledger.checkout(ledger.main(), 0).is_dir()
+
+
+def test_finished_runs_of_an_open_trial_are_in_git_until_it_is_closed(ledger: GitLedger, repository: Path) -> None:
+    trial = propose(ledger)
+    run = Run(3, RunStatus.COMPLETED, 300.0, 7, {"val_loss": 1.25})
+    kept = KeptRun(run, Curve(3, "loss", (1, 2), (2.0, 1.5)), "step 1\n", "python train.py", True, {"config": "abc"})
+    other = replace(kept, run=replace(run, seed=1, step=None), curve=None)
+    ledger.keep_runs(trial, [kept])
+    ledger.keep_runs(trial, [other])
+    assert open_lab(repository).kept_runs(trial) == (other, kept)
+    ledger.close(verdict(trial), "log", [])
+    assert ledger.kept_runs(trial) == () and ledger.texts("runs") == {}
 
 
 def test_an_export_knows_nothing_of_git(ledger: GitLedger, tmp_path: Path) -> None:

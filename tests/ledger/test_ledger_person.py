@@ -54,6 +54,41 @@ def test_an_untracked_file_in_the_way_is_kept(ledger: GitLedger, repository: Pat
     assert (repository / "new.py").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("by", [".gitignore", ".git/info/exclude"])
+@pytest.mark.parametrize("rule", ["results/", "*.npz"])
+def test_what_git_ignores_is_no_expendable_file(ledger: GitLedger, repository: Path, by: str, rule: str) -> None:
+    with (repository / by).open("a") as file:
+        file.write(f"{rule}\n")
+    (repository / "results").mkdir()
+    (repository / "results" / "x.npz").write_text("mine")
+    assert ledger.ignored(ledger.main(), ["results/x.npz", "train.py", "new.py"]) == ["results/x.npz"]
+    trial = ledger.open(
+        Proposal(ledger.main(), "", "T", "p", "o"), {"results/x.npz": b"theirs", "train.py": b"a = 2\n"}
+    )
+    words = ledger.close(verdict(trial, Verdict.ACCEPTED), "log", [])
+    assert (repository / "results" / "x.npz").read_text() == "mine" and "results/x.npz" in words[0]
+
+
+def test_an_ignored_folder_in_the_place_of_a_file_stays(ledger: GitLedger, repository: Path) -> None:
+    (repository / ".gitignore").write_text("notes.py/\nmodel\n")
+    (repository / "notes.py" / "deep").mkdir(parents=True)
+    (repository / "notes.py" / "deep" / "weights").write_text("mine")
+    (repository / "model").write_text("mine")
+    for changes in ({"notes.py": b"theirs"}, {"model/a.py": b"theirs"}):
+        trial = ledger.open(Proposal(ledger.main(), "", "T", "p", "o"), changes)
+        assert ledger.close(verdict(trial, Verdict.ACCEPTED), "log", [])
+    assert (repository / "notes.py" / "deep" / "weights").read_text() == "mine"
+    assert (repository / "model").read_text() == "mine"
+
+
+def test_a_folder_that_becomes_a_file_follows_if_nothing_else_is_in_it(ledger: GitLedger, repository: Path) -> None:
+    for changes in ({"pkg/a.py": b"1\n"}, {"pkg/a.py": None, "pkg": b"2\n"}, {"pkg": None, "pkg/b.py": b"3\n"}):
+        trial = ledger.open(Proposal(ledger.main(), "", "T", "p", "o"), changes)
+        assert not ledger.close(verdict(trial, Verdict.ACCEPTED), "log", [])
+    assert (repository / "pkg" / "b.py").read_text() == "3\n"
+    assert staged(repository) == ""
+
+
 def test_staged_changes_of_other_files_stay_staged(ledger: GitLedger, repository: Path) -> None:
     (repository / "staged.py").write_text("a = 1\n")
     git(repository, "add", "staged.py")
@@ -210,14 +245,12 @@ def test_lfs_pointers_become_their_files(ledger: GitLedger, repository: Path) ->
     assert (ledger.checkout(ledger.main(), 0) / "data.bin").read_bytes() == b"real"
 
 
-def test_a_submodule_is_refused_unless_training_reads_it(repository: Path, tmp_path: Path) -> None:
+def test_a_submodule_blocks_nobody(repository: Path, tmp_path: Path) -> None:
     shutil.copytree(repository, tmp_path / "library")
     git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tmp_path / "library"), "lib")
     git(repository, "commit", "-q", "-m", "Sub")
-    with pytest.raises(WorkspaceError, match=r'data = \["lib"\]'):
-        open_lab(repository)
-    (repository / ".autoresearch.toml").write_text(CONFIG + 'data = ["lib"]\n')
-    open_lab(repository)
+    ledger = open_lab(repository)
+    assert (ledger.checkout(ledger.main(), 0) / "train.py").exists()
 
 
 # ---- what cannot be worked on

@@ -97,6 +97,39 @@ def test_both_extend_one_trial_and_no_run_is_lost(first: GitLedger, second: GitL
     assert {curve.seed for curve in first.curves("1")} == {curve.seed for curve in second.curves("1")} == {7, 8}
 
 
+def test_forged_records_are_named_and_never_replace_ours(first: GitLedger, remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(remote), "attacker")
+    attacker, before = tmp_path / "attacker", first.records()
+    for line, forged in (("closed = ", "closed = 99999"), ("id = ", 'id = "abc"')):
+        git(attacker, "fetch", "-q", "origin", "+refs/notes/*:refs/notes/*", "refs/tags/*:refs/tags/*")
+        for trial in ("exp/0", "exp/1"):
+            text = git(attacker, "notes", "show", trial).splitlines()
+            lines = [forged if one.startswith(line) else one for one in text]
+            git(attacker, "notes", "add", "-f", "-F", "-", trial, text="\n".join(lines) + "\n")
+        git(attacker, "push", "-q", "origin", "refs/notes/commits")
+        done = first.sync("origin")
+        assert len([word for word in done.words if "is left out" in word]) >= 2
+        assert first.records() == before == open_lab(first.root).records()
+        check(first)
+
+
+def test_a_configuration_counts_only_under_its_own_hash(first: GitLedger, remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(remote), "attacker")
+    attacker, before = tmp_path / "attacker", first.texts("config")
+    git(attacker, "fetch", "-q", "origin", "refs/autogit/*:refs/autogit/*")
+    (name,) = before
+    blob = git(attacker, "hash-object", "-w", "--stdin", text='[train]\ncommand = "evil"\n')
+    tree = git(attacker, "mktree", text=f"100644 blob {blob}\t{name}\n")
+    commit = git(attacker, "commit-tree", tree, "-p", "refs/autogit/config", "-m", "x")
+    git(attacker, "push", "-q", "origin", f"{commit}:refs/autogit/config")
+    assert any("configuration" in word for word in first.sync("origin").words)
+    assert first.texts("config") == before
+    git(tmp_path, "clone", "-q", str(remote), "fresh")
+    fresh = open_lab(tmp_path / "fresh")
+    fresh.sync("origin")
+    assert fresh.texts("config") == before
+
+
 def test_texts_that_one_lab_has_taken_down_do_not_come_back(first: GitLedger, second: GitLedger) -> None:
     for name in ("stays", "goes"):
         first.keep_text("shelf", name, name)

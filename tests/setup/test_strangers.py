@@ -6,26 +6,12 @@ from pathlib import Path
 
 import pytest
 from conftest import git
-from strangers import REPOSITORIES, Repository, loop
+from strangers import REPOSITORIES, Repository, loop, made
 
 from autogit.config.load import parse
 from autogit.errors import WorkspaceError
 from autogit.setup.draft import draft
 from autogit.setup.survey import Survey, survey
-
-
-def made(folder: Path, files: dict[str, str], ignored: dict[str, str] | None = None) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    git(folder, "init", "-q", "-b", "main")
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    git(folder, "add", "--all", "--force")
-    git(folder, "commit", "-q", "-m", "Start")
-    for path, text in (ignored or {}).items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    return folder
 
 
 def seen(folder: Path, files: dict[str, str], **said: str) -> Survey:
@@ -250,3 +236,12 @@ def _compiles(text: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
+
+
+def test_a_name_that_another_script_has_too_is_searched_in_its_own_file(tmp_path: Path) -> None:
+    net = "class Net:\n    def __init__(self, dropout={}):\n        pass\n"
+    files = {"train.py": "from net import Net\n" + loop(), "net.py": net.format(0.1), "old/net.py": net.format(0.3)}
+    found = seen(tmp_path / "r", files)
+    (dropout,) = [c for c in found.constants if c.name.endswith("dropout")]
+    assert dropout.place.path == "net.py" and dropout.domain.file == "net.py"
+    assert parse(draft(found)).space.parameters["dropout"] == dropout.domain

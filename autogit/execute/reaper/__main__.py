@@ -1,4 +1,4 @@
-"""The keeper of one run: a small process between autogit and the job, so that nothing the job starts is ever lost.
+"""The reaper of one run: a small process between autogit and the job, so that nothing the job starts is ever lost.
 
 It is the child subreaper of everything below it: whoever double-forks, changes session or loses its parent becomes its
 child, so "no children left" means that nothing is left. When autogit itself is killed, the end of its orders says so.
@@ -47,7 +47,7 @@ def asked(tree: list[Process], lines: dict[int, bytes]) -> list[int]:
     return pids
 
 
-class Keeper:
+class Reaper:
     """Starts the job, reports its end, and ends the rest."""
 
     def __init__(self, plan: Plan) -> None:
@@ -65,7 +65,7 @@ class Keeper:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
-    def keep(self, orders: bytes) -> None:
+    def run(self, orders: bytes) -> None:
         """From the start of the job until nothing of it is left; `orders` came right behind the plan."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -212,7 +212,7 @@ def main() -> None:
             return
         told += piece
     line, _, orders = told.partition(b"\n")
-    Keeper(Plan.load(line)).keep(orders)
+    Reaper(Plan.load(line)).run(orders)
     # It is waited for, and an interpreter takes longer to clear up than there is anything to clear up here.
     os._exit(0)
 

@@ -20,8 +20,9 @@ def make(max_tasks: int) -> Path | None:
         return None
     with suppress(OSError):
         for left in parent.glob(f"{PREFIX}*"):
-            with suppress(OSError):  # Of a run that still runs: it is not empty.
-                left.rmdir()
+            # A group that is empty may be one that a living reaper has just made.
+            if not Path(f"/proc/{left.name.removeprefix(PREFIX)}").exists():
+                remove(left)
     group = parent / f"{PREFIX}{os.getpid()}"
     try:
         group.mkdir()
@@ -33,8 +34,9 @@ def make(max_tasks: int) -> Path | None:
 
 
 def enter(group: Path) -> None:
-    """Moves the calling process there."""
-    (group / "cgroup.procs").write_text("0")
+    """Moves the calling process there; without it the other limits still hold."""
+    with suppress(OSError):
+        (group / "cgroup.procs").write_text("0")
 
 
 def remove(group: Path) -> None:

@@ -47,7 +47,7 @@ def restrict(fence: Fence) -> None:
     """Confines the calling process and all that it starts to `fence`'s paths. Needs no_new_privs. Raises OSError."""
     known = version()
     rights = (1 << max((count for since, count in _RIGHTS_SINCE.items() if since <= known), default=0)) - 1
-    # Signals reach only what lives behind the same fence: not the keeper, not autogit, not the person's programs.
+    # Signals reach only what lives behind the same fence: not the reaper, not autogit, not the person's programs.
     scoped = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if known >= _SCOPES_SINCE else 0
     wanted = _Ruleset(rights, 0, scoped)
     size = ctypes.sizeof(wanted) if scoped else 8

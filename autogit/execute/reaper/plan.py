@@ -1,4 +1,4 @@
-"""What a keeper is told to do, as one line of JSON."""
+"""What a reaper is told to do, as one line of JSON."""
 
 from __future__ import annotations
 

@@ -41,10 +41,10 @@ def test_descendants_do_not_survive(bench: Bench, script: str) -> None:
 
 
 def test_a_script_that_kills_what_started_it_gains_nothing(bench: Bench) -> None:
-    """Where the tier leaves the keeper in reach, what it kept is found by its mark."""
-    done = bench.run("kills_its_keeper")
+    """Where the tier leaves the reaper in reach, what it kept is found by its mark."""
+    done = bench.run("kills_its_reaper")
     if bench.tier == "rlimits":
-        assert (done.ending, done.reason) == (Ending.LIMIT, "its keeper was killed or did not answer")
+        assert (done.ending, done.reason) == (Ending.LIMIT, "its reaper was killed or did not answer")
     else:
         assert done.succeeded
 

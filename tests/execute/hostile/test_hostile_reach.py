@@ -49,8 +49,8 @@ def test_secrets_are_not_there(fenced: Bench, isolated_home: Path, monkeypatch: 
     key.write_text("the private key")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-the-api-key")
     monkeypatch.setenv("GIT_DIR", "/the-git-dir")
-    keeper = f"/proc/{os.getpid()}/environ"
-    done = fenced.run("reads_secrets", str(key), "~/.ssh/id_ed25519", "/etc/shadow", keeper, "/proc/1/environ")
+    reaper = f"/proc/{os.getpid()}/environ"
+    done = fenced.run("reads_secrets", str(key), "~/.ssh/id_ed25519", "/etc/shadow", reaper, "/proc/1/environ")
     assert done.succeeded
     assert "the private key" not in done.log and "sk-the-api-key" not in done.log and "the-git-dir" not in done.log
     assert "HOME []" in done.log

@@ -1,4 +1,4 @@
-"""A keeper seen from autogit: its process, the orders that it gets and the reports that it gives."""
+"""A reaper seen from autogit: its process, the orders that it gets and the reports that it gives."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from uuid import uuid4
 from autogit.execute.reaper.plan import Plan
 from autogit.execute.reaper.processes import marked
 
-STUCK = 30.0
-"""Seconds after an order to end within which a keeper answers, even when a driver hangs."""
+REPLY_TIMEOUT_SECONDS = 30.0
+"""Seconds after an order to end within which a reaper answers, even when a driver hangs."""
 _MARK = "AUTOGIT_RUN"
 
 
-class Keepers:
-    """Keepers that wait, so that a run need not: an interpreter takes longer to start than a verdict to reach."""
+class ReaperPool:
+    """ReaperPool that wait, so that a run need not: an interpreter takes longer to start than a verdict to reach."""
 
     def __init__(self) -> None:
-        self._waiting: list[Keeping] = []
+        self._waiting: list[ReaperHandle] = []
         weakref.finalize(self, _dismiss, self._waiting)
 
-    def take(self) -> Keeping:
+    def take(self) -> ReaperHandle:
         """One that waits for its plan. It belongs to the caller now."""
         while self._waiting:
-            keeping = self._waiting.pop()
-            if keeping.alive:
-                return keeping
-            keeping.close()
-        return Keeping()
+            handle = self._waiting.pop()
+            if handle.alive:
+                return handle
+            handle.close()
+        return ReaperHandle()
 
     def prepare(self) -> None:
         """Has one more ready for the next run."""
-        self._waiting.append(Keeping())
+        self._waiting.append(ReaperHandle())
 
 
-def _dismiss(waiting: list[Keeping]) -> None:
-    for keeping in waiting:
-        keeping.close()
+def _dismiss(waiting: list[ReaperHandle]) -> None:
+    for handle in waiting:
+        handle.close()
 
 
-class Keeping:
-    """A keeper's process, its orders and its reports."""
+class ReaperHandle:
+    """A reaper's process, its orders and its reports."""
 
     def __init__(self) -> None:
         reading, writing = os.pipe()
@@ -84,7 +84,7 @@ class Keeping:
         return self._process.pid
 
     def order(self, what: bytes) -> None:
-        """Tells the keeper; in vain where it has gone."""
+        """Tells the reaper; in vain where it has gone."""
         with suppress(BrokenPipeError):
             while what:
                 what = what[self._orders.write(what) or 0 :]
@@ -96,10 +96,10 @@ class Keeping:
         return [line.decode() for line in lines] if data else None
 
     def close(self) -> None:
-        """Ends the keeper, which ends what is left."""
+        """Ends the reaper, which ends what is left."""
         self._orders.close()
         try:
-            self._process.wait(STUCK)
+            self._process.wait(REPLY_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -110,8 +110,8 @@ class Keeping:
             os.close(self.output)
 
     def _sweep(self) -> None:
-        """Where a job has killed its keeper, which only the weakest tier lets it: its processes by their mark."""
-        deadline = time.monotonic() + STUCK
+        """Where a job has killed its reaper, which only the weakest tier lets it: its processes by their mark."""
+        deadline = time.monotonic() + REPLY_TIMEOUT_SECONDS
         while (pids := marked(f"{_MARK}={self._mark}".encode())) and time.monotonic() < deadline:
             for pid in pids:
                 with suppress(ProcessLookupError, PermissionError):
