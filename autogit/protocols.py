@@ -61,8 +61,11 @@ class Revisions(Protocol):
     def ideas(self) -> tuple[Idea, ...]:
         """Every idea that was queued, oldest first, the used ones too."""
 
-    def export(self, commit: str, folder: Path) -> None:
-        """The files of a commit in a new or emptied folder of one's own, without history."""
+    def clone(self, commit: str) -> Path:
+        """A clone of the lab, with its history, tags and notes, that has `commit` checked out; always the same folder.
+
+        What git ignores, and `scratch/`, is left there as it was. No remote: nothing comes back from it by itself.
+        """
 
     def read(self, commit: str, path: str) -> bytes | None:
         """One file of a commit as it is stored; None if there is no such file."""

@@ -185,7 +185,7 @@ class MemoryLedger:
     def ideas(self) -> tuple[Idea, ...]:
         return ()
 
-    def export(self, commit: str, folder: Path) -> None:
+    def clone(self, commit: str) -> Path:
         raise NotImplementedError
 
     def _moved(self, changes: Sequence[tuple[str, str]], onto: str) -> str | None:

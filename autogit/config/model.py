@@ -104,7 +104,8 @@ class Secondary:
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What one run may spend: one of steps, seconds or flops. Without any, `limits.hours` and `limits.trials` together
-    give each run its share of the time; a loop with one of them, or none, lets each run finish."""
+    give each run its share of the time; a loop with one of them, or none, lets each run finish, but
+    accepts none that took more steps than the baseline (or, if none are reported, twice its time)."""
 
     steps: Count | None = None
     """Passed as {steps}; the script keeps to it."""
@@ -205,10 +206,10 @@ class Llm:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A command-line coding agent that makes proposals by editing a throwaway copy of the files."""
+    """A command-line coding agent that makes proposals by editing the files in a clone of the lab."""
 
     command: str = ""
-    """Run by `sh` in that copy, with your own environment. {briefing} stands for the path of the task's text, which
+    """Run by `sh` in that clone, with your own environment. {briefing} stands for the path of the task's text, which
     also lies there as AUTOGIT_BRIEFING.md. Without a command there is no agent."""
     timeout: Positive = 1800.0
     """Seconds, after which it and all that it started are ended."""

@@ -47,6 +47,7 @@ class GitLedger(Trials):
         self.made = workspace.made
         """Whether the folder became a repository just now."""
         repository = self._repository
+        self._data = {Path(self.prefix) / path: self.root / self.prefix / path for path in file.config.train.data}
         self._slots = Slots(repository.git, repository.store, self.private / "slots")
         self._recovery = Recovery(repository, self._numbers)
         self._recovery.run()
@@ -107,9 +108,12 @@ class GitLedger(Trials):
         entries = walk(repository.store, repository.tree(commit))
         return [os.fsdecode(path) for path, entry in entries if entry.mode == MODULE]
 
-    def export(self, commit: str, folder: Path) -> None:
-        """Writes every file of a commit into an empty folder, which knows nothing of git."""
-        self._slots.export(commit, folder)
+    def clone(self, commit: str) -> Path:
+        """A clone of the lab, with its history, tags and notes, that has `commit` checked out; always the same folder.
+
+        What git ignores, and `scratch/`, is left there as it was. No remote: nothing comes back from it by itself.
+        """
+        return self._slots.clone(commit, self.private / "agent" / self.root.name, self._data)
 
     # ---- what a person says
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from autogit.errors import CheckoutError, WorkspaceError
@@ -15,6 +16,10 @@ from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.paths import walk
 from autogit.ledger.git.program import Git, GitFailedError
 
+CLONED = "autogit-clone"
+"""The branch of a new clone, which nobody else's is called."""
+SCRATCH = "scratch"
+"""The folder in a clone that is nobody's but its user's."""
 _THIS_MACHINE = ("No space left", "Disk quota", "Read-only file system", "Input/output error", "Permission denied")
 """What git says if it is the machine that cannot take a checkout, and not the commit."""
 
@@ -54,13 +59,37 @@ class Slots:
         lfs.materialise(self._git, folder, where)
         return folder
 
-    def export(self, commit: str, folder: Path) -> None:
-        """The files of `commit` in a folder of somebody else's; no trace of git is left in it or beside it."""
+    def clone(self, commit: str, folder: Path, data: Mapping[Path, Path]) -> Path:
+        """A repository of its own in `folder`, with the lab's tags and notes, and the files of `commit`.
+
+        `data`: where a path of the checkout really is, for what git ignores. A repository that does not work any more
+        is made anew.
+        """
+        try:
+            self._bring(commit, folder)
+        except GitFailedError:
+            empty(folder)
+            self._bring(commit, folder)
+        for place, source in data.items():
+            link = folder / place
+            if source.exists() and not link.exists() and not link.is_symlink():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(source)
+        return folder
+
+    def _bring(self, commit: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder.parent, prefix="export-") as private:
-            where = {"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(Path(private) / "index")}
-            self._git.run("read-tree", "--reset", "-u", commit, variables=where, cwd=folder)
-            lfs.materialise(self._git, folder, where)
+        own = {"GIT_DIR": str(folder / ".git"), "GIT_WORK_TREE": str(folder)}
+        if not (folder / ".git").is_dir():
+            self._git.run("init", "-q", "-b", CLONED, variables=own, cwd=folder)
+        (folder / ".git" / "index.lock").unlink(missing_ok=True)
+        refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/notes/*:refs/notes/*")
+        source = str(self._git.directory)
+        # Detached first: git does not fetch into the branch that is checked out.
+        self._git.run("fetch", "-q", "--no-write-fetch-head", source, commit, *refs, variables=own, cwd=folder)
+        self._git.run("checkout", "-q", "--force", "--detach", commit, variables=own, cwd=folder)
+        self._git.run("clean", "-q", "-ffd", "-e", f"/{SCRATCH}/", variables=own, cwd=folder)
+        lfs.materialise(self._git, folder, own)
 
 
 def empty(folder: Path) -> None:

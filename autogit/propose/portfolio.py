@@ -268,8 +268,8 @@ class Remembered:
     def ideas(self) -> tuple[Idea, ...]:
         return self._revisions.ideas()
 
-    def export(self, commit: str, folder: Path) -> None:
-        self._revisions.export(commit, folder)
+    def clone(self, commit: str) -> Path:
+        return self._revisions.clone(commit)
 
     def read(self, commit: str, path: str) -> bytes | None:
         return self._revisions.read(commit, path)

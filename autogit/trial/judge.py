@@ -18,6 +18,9 @@ from autogit.trial.session import Session
 DECIDED = ("undo", "roll-back")
 """Operators of changes that are not up for judgement: the person or the rule has decided; they are only measured."""
 
+MAX_TIMES_BASELINE = 2.0
+"""How many times as long as the baseline a run may take if there is no budget and no step is reported."""
+
 Certify = Callable[[Record], tuple[Record, More | Judgement] | None]
 """(tip of main) -> the state to hold it against and what to run or say next; None if nothing is due."""
 
@@ -148,6 +151,23 @@ class Judge:
         with self._session.lock:
             return partial(self._pruner, opened.trial, seed, self._session.history[incumbent.id])
 
+    def _longer_than_baseline(self, runs: Sequence[Run]) -> str:
+        """Returns why runs are longer than the baseline's, if no budget is configured: training longer is no idea.
+
+        By steps if they are reported, else by time. Empty if they are not, or if there is a budget.
+        """
+        budget, baseline = self._session.config.budget, self._baseline_runs()
+        if budget.steps or budget.flops or self.measurement.seconds or not baseline:
+            return ""
+        steps = [run.step for run in baseline if run.step]
+        longest = max((run.step or 0 for run in runs), default=0)
+        if steps and longest > max(steps):
+            return f"{longest} steps, and without a [budget] the baseline's {max(steps)} hold"
+        seconds, most = max(run.seconds for run in runs), max(run.seconds for run in baseline)
+        if not steps and seconds > MAX_TIMES_BASELINE * most:
+            return f"{seconds:.3g} s, and without a [budget] about the baseline's {most:.3g} s hold"
+        return ""
+
     def _final(self, judgement: Judgement, opened: OpenTrial, slot: int) -> Judgement:
         trial = opened.trial
         if opened.spared:
@@ -161,7 +181,9 @@ class Judge:
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)
         if judgement.verdict is Verdict.ACCEPTED and not trial.is_baseline and trial.operator not in DECIDED:
             timeout = self.measurement.timeout(self._baseline_runs())
-            overspent = self.measurement.overspent(trial, opened.runs[0].seed, slot, timeout)
+            overspent = self._longer_than_baseline(opened.runs) or self.measurement.overspent(
+                trial, opened.runs[0].seed, slot, timeout
+            )
             if overspent:
                 return replace(judgement, verdict=Verdict.REJECTED, reason=f"{overspent} ({judgement.reason})")
         return judgement

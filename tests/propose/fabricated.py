@@ -108,7 +108,7 @@ class NoRevisions:
     def read(self, commit: str, path: str) -> bytes | None:
         return None
 
-    def export(self, commit: str, folder: Path) -> Path:
+    def clone(self, commit: str) -> Path:
         raise NotImplementedError
 
 

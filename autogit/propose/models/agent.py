@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import tempfile
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from autogit.config.model import Agent
+from autogit.diff import unified
 from autogit.errors import PatchError, ProposerError
 from autogit.propose.lineage import waiting
 from autogit.propose.models import agent_folder
-from autogit.propose.models.agent_folder import BRIEFING, WORDS, Outcome
+from autogit.propose.models.agent_folder import BRIEFING, SCRATCH, WORDS, Outcome
 from autogit.propose.models.answer import REPAIR, crash_told, read, stale_told, to_mend
 from autogit.propose.models.client import CostLimit, priced
 from autogit.propose.models.prompt import agent_briefing, brief
@@ -61,57 +63,128 @@ class AgentProposer(Traits):
             diff, log = context.revisions.diff(crashed.id), context.revisions.log(crashed.id)
             told = crash_told(crashed, diff, log, crashed.trial.base != context.base)
         importance = self._importance(context) if self._importance else None
-        task = rendered("agent.md.j2", words=WORDS, run="", limits="")
+        limits = _limits(self._agent, context, self._cost.left)
+        task = rendered("agent.md.j2", words=WORDS, run="", limits="; ".join(f"{k}: {v}" for k, v in limits.items()))
         briefing = agent_briefing(brief(context, ideas, importance, self._cost.left), self._agent.context, told, task)
-        with tempfile.TemporaryDirectory(prefix="autogit-agent-", ignore_cleanup_errors=True) as place:
-            folder = Path(place) / "work"
-            context.revisions.export(context.base, folder)
-            before = agent_folder.seen(folder)
-            (folder / BRIEFING).write_text(briefing, encoding="utf-8")
-            command = self._agent.command.replace("{briefing}", shlex.quote(str(folder / BRIEFING)))
-            outcome = agent_folder.run(command, folder, self._agent.timeout, self._cancel)
-            used = usage(outcome.output, outcome.seconds, self._agent)
-            self._cost.pay(used.cost)
-            diff, refused = "", ""
-            try:
-                diff = self._landed(context, folder, before, outcome)
-            except PatchError as error:
-                refused = str(error)
-            said = read(agent_folder.words(folder))
+        folder = context.revisions.clone(context.base)
+        (folder / WORDS).unlink(missing_ok=True)
+        (folder / SCRATCH).mkdir(exist_ok=True)
+        before = agent_folder.seen(folder)
+        (folder / BRIEFING).write_text(briefing, encoding="utf-8")
+        command = self._agent.command.replace("{briefing}", shlex.quote(str(folder / BRIEFING)))
+        variables = {f"AUTOGIT_{name.upper().replace(' ', '_')}": value for name, value in limits.items()}
+        outcome = agent_folder.run(command, folder, self._agent.timeout, self._cancel, variables)
+        used = usage(outcome.output, outcome.seconds, self._agent)
+        self._cost.pay(used.cost)
+        message = last_message(outcome.output)
+        said = read(agent_folder.words(folder))
+        said = said if said.title else read(message.text)
+        diff, refused = "", ""
+        try:
+            diff = self._landed(context, folder, before, outcome, message)
+        except PatchError as error:
+            refused = str(error)
+        first = next((line.strip(" #*`") for line in message.text.splitlines() if line.strip(" #*`")), "")
+        untitled = f"Mend {crashed.trial.ref}" if crashed else inline(first, 70) or "An untitled change by an agent"
         return Proposal(
             base=context.base,
             diff=diff,
-            title=said.title or (f"Mend {crashed.trial.ref}" if crashed else "An untitled change by an agent"),
+            title=said.title or untitled,
             proposer=self.name,
             operator=REPAIR if crashed else said.kind,
             rationale=said.hypothesis,
             expected=said.expected,
-            parents=(crashed.id,) if crashed else (),
-            usage=used,
-            idea=ideas[0].id if ideas else "",
+            parents=(crashed.id,) if crashed else stale.parents if stale else (),
+            usage=used + (stale.usage or Usage()) if stale else used,
+            idea=ideas[0].id if ideas else stale.idea if stale else "",
             raw=outcome.output,
             refused=refused,
         )
 
-    def _landed(self, context: Context, folder: Path, before: agent_folder.Seen, outcome: Outcome) -> str:
-        """The canonical diff of what the agent left. Raises PatchError, ProposerError where it does not work."""
+    def _landed(
+        self, context: Context, folder: Path, before: agent_folder.Seen, outcome: Outcome, message: LastMessage
+    ) -> str:
+        """The canonical diff of what the agent left. Raises PatchError, ProposerError if it does not work."""
         if outcome.status is None:
             raise PatchError(f"the agent did not finish in {self._agent.timeout:g} s (agent.timeout)")
-        last = inline(outcome.output.strip().rpartition("\n")[2], 200)
+        words = inline(message.text.strip() or outcome.output.strip().rpartition("\n")[2], 200)
         if outcome.status != 0:
-            self._failed += 1
             # 126 and 127 are the shell's: there is no such command, or it cannot be run.
-            if outcome.status in (126, 127) or self._failed >= FAILURES:
-                raise ProposerError(f"the agent fails (status {outcome.status}): {last}; check agent.command")
-            raise PatchError(f"the agent failed (status {outcome.status}): {last}")
+            self._fail(f"the agent failed (status {outcome.status}): {words}", outcome.status in (126, 127))
+        if message.error:
+            self._fail(f"the agent says that it failed: {words}")
+
+        def editable(path: str, text: str) -> bool:
+            try:
+                return bool(context.check(unified({}, {path: text})))
+            except PatchError as error:
+                return "not editable" not in str(error)
+
+        left = agent_folder.left(folder, before, context.files, editable)
+        if left.aside:
+            more = f" and {len(left.aside) - 5} more" if left.aside[5:] else ""
+            context.tell(f"{self.name}: left out of its proposal: {inline(', '.join(left.aside[:5]))}{more}")
+        if not left.after:
+            self._fail(f"the agent changed nothing{f': {words}' if words else ''}")
         self._failed = 0
-        left = agent_folder.difference(folder, before, context.files)
-        if not left:
-            raise PatchError("the agent changed nothing")
-        diff = context.check(left)
+        diff = context.check(unified(context.files, left.after))
         if repeated := self._repeats.find(diff, context):
             raise PatchError(f"the same change {repeated}")
         return diff
+
+    def _fail(self, reason: str, final: bool = False) -> NoReturn:
+        """Raises PatchError with the reason, and ProposerError after so many failures in a row, or if it is final."""
+        self._failed += 1
+        if final or self._failed >= FAILURES:
+            raise ProposerError(f"{reason}; check agent.command")
+        raise PatchError(reason)
+
+
+def _limits(agent: Agent, context: Context, cost_left: float | None) -> dict[str, str]:
+    """What an agent should know of its place in the loop, by its name in the environment after AUTOGIT_."""
+    remaining = context.remaining
+    found = {
+        "python": sys.executable,
+        "trial": str(max([record.trial.number for record in context.history], default=-1) + 1 + len(context.pending)),
+        "seconds left": f"{agent.timeout:g}",
+        "trials left": "" if remaining.trials is None else str(remaining.trials),
+        "hours left": "" if remaining.hours is None else f"{remaining.hours:.3g}",
+        "money left": "" if cost_left is None else f"{cost_left:.4g}",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+# ---- what it has said
+
+
+@dataclass(frozen=True, slots=True)
+class LastMessage:
+    """The last words of an agent; `error`: it says that it failed."""
+
+    text: str
+    error: bool = False
+
+
+def last_message(output: str) -> LastMessage:
+    """Returns an agent's last message: from the JSON of Claude Code, Codex and OpenCode, else the end of its output."""
+    found = None
+    for event in _events(output):
+        item, part = event.get("item"), event.get("part")
+        if event.get("type") == "result":
+            found = LastMessage(str(event.get("result") or ""), event.get("is_error") is True)
+        elif isinstance(item, dict) and item.get("type") == "agent_message" and isinstance(item.get("text"), str):
+            found = LastMessage(item["text"])
+        elif event.get("type") == "text" and isinstance(part, dict) and isinstance(part.get("text"), str):
+            found = LastMessage(part["text"])
+        elif event.get("type") in ("error", "turn.failed"):
+            error = event.get("error")
+            told = event.get("message") or (error.get("message") if isinstance(error, dict) else error)
+            found = LastMessage(inline(str(told), 300), True)
+    if found is not None:
+        return found
+    lines = [line for line in output.splitlines() if line.strip() and not _OWN.match(line)]
+    start = next((i for i in reversed(range(len(lines))) if lines[i].lstrip("*# ").upper().startswith("TITLE")), None)
+    return LastMessage("\n".join(lines[start:]) if start is not None else "")
 
 
 # ---- what it has used

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autogit.diff import unified
 from autogit.errors import Interrupted, PatchError
 from autogit.propose.models.quote import inline
 
 BRIEFING = "AUTOGIT_BRIEFING.md"
 WORDS = "AUTOGIT_PROPOSAL.md"
 """Where an agent says what it has done and why."""
-_OWN = frozenset({BRIEFING, WORDS, ".git"})
-"""At the top of the folder: ours, and the history that some agents keep for themselves."""
+SCRATCH = "scratch"
+"""A folder of the agent's own, which is no part of a proposal."""
+_OWN = frozenset({BRIEFING, WORDS, SCRATCH, ".git"})
+"""At the top of the folder: what is the agent's, or ours."""
+_LEFTOVERS = re.compile(
+    r"(^|/)(__pycache__|node_modules|\.venv|venv|\.claude|\.codex|\.opencode|\.gemini|\.cursor|\.pytest_cache|\.mypy_cache"
+    r"|\.ruff_cache|\.ipynb_checkpoints)(/|$)|(^|/)(\.aider[^/]*|\.DS_Store|[^/]*\.(log|pyc|swp|orig|rej))(/|$)"
+)
+"""New files and folders that agents and their tools leave behind."""
 
 Seen = Mapping[str, str]
 """What a folder holds: path -> what tells two contents apart."""
@@ -33,20 +40,54 @@ def seen(folder: Path) -> Seen:
     return {path: _identity(folder / path) for path in _paths(folder)}
 
 
-def difference(folder: Path, before: Seen, files: Mapping[str, str]) -> str:
-    """The unified diff from the editable `files` to what is in the folder now.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an agent left: the changes of editable files, and the new files that are no part of them."""
 
-    Raises PatchError for a change that such a diff cannot tell, or of a file that is not editable: a proposal is all
-    that an agent has done, never a part of it.
+    after: Mapping[str, str | None]
+    aside: tuple[str, ...]
+
+
+def left(folder: Path, before: Seen, files: Mapping[str, str], editable: Callable[[str, str], bool]) -> Left:
+    """Returns what has changed since `before`. `editable` says of a new file (path, text) whether it may be added.
+
+    New files that are not editable, that git ignores, or that tools leave behind, stay out of it. Raises PatchError for
+    a change of a file that was there and is not editable, or that a diff cannot tell: a proposal is all that an
+    agent has done to what was there, never a part of it.
     """
     now = seen(folder)
     changed = [path for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)]
+    new = [path for path in changed if path not in before]
+    aside = {path for path in new if _LEFTOVERS.search(path)} | _ignored(folder, new)
     after: dict[str, str | None] = {}
     for path in changed:
+        if path in aside:
+            continue
         if path in before and path not in files:
             raise PatchError(f"the agent changed {inline(path)}, which is not editable")
-        after[path] = _text(folder / path, path) if path in now else None
-    return unified(files, after)
+        try:
+            text = _text(folder / path, path) if path in now else None
+        except PatchError:
+            if path in before:
+                raise
+            text = None
+        if path in before or (text is not None and editable(path, text)):
+            after[path] = text
+        else:
+            aside.add(path)
+    return Left(after, tuple(sorted(aside)))
+
+
+def _ignored(folder: Path, paths: list[str]) -> set[str]:
+    """Those of the paths that git ignores in this folder; none if its repository does not work any more."""
+    if not paths:
+        return set()
+    git = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    asked = subprocess.run(
+        ["git", "check-ignore", "-z", "--stdin"], cwd=folder, env=git, capture_output=True,
+        input="\0".join(paths).encode("utf-8", "surrogateescape"), check=False,
+    )  # fmt: skip
+    return set(asked.stdout.decode("utf-8", "surrogateescape").split("\0")) & set(paths)
 
 
 def words(folder: Path) -> str:
@@ -71,7 +112,9 @@ def _paths(folder: Path) -> Iterator[str]:
         top = Path(place) == folder
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         folders[:] = [
-            name for name in folders if name not in links and name != "__pycache__" and not (top and name in _OWN)
+            name
+            for name in folders
+            if name not in links and name not in ("__pycache__", "node_modules") and not (top and name in _OWN)
         ]
         for name in (*files, *links):
             if not (top and name in _OWN):
@@ -108,14 +151,16 @@ class Outcome:
     seconds: float
 
 
-def run(command: str, folder: Path, timeout: float, cancel: threading.Event) -> Outcome:
+def run(
+    command: str, folder: Path, timeout: float, cancel: threading.Event, variables: Mapping[str, str] | None = None
+) -> Outcome:
     """Runs `command` by `sh` in `folder` and ends all that it has started. `timeout` in seconds.
 
     Raises Interrupted where `cancel` is set.
     """
     mark = uuid.uuid4().hex
     kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    environment = kept | {_MARK: mark, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = kept | dict(variables or {}) | {_MARK: mark, "PYTHONDONTWRITEBYTECODE": "1"}
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(

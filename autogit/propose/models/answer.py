@@ -85,7 +85,7 @@ def read(text: str) -> Answer:
         source = ""
     hypothesis = found.get("HYPOTHESIS", "")
     return Answer(
-        title=inline(found.get("TITLE", ""), 100).strip("\"'"),
+        title=inline(found.get("TITLE", "").split("\n")[0], 100).strip("\"'"),
         kind=kind if kind in KINDS else "other",
         hypothesis=f"{hypothesis} (source: {inline(source, 200)})".strip() if source else hypothesis,
         expected=inline(_paragraph(found.get("EXPECTED", "")), 300),

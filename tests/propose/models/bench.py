@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conftest import git
 from propose.fabricated import Bench, NoRevisions
 
 from autogit.config.load import parse
@@ -63,6 +65,7 @@ class Told(NoRevisions):
     logs: dict[str, str] = field(default_factory=dict)
     rest: dict[str, str] = field(default_factory=dict)
     """Files of every commit beside the editable ones."""
+    place: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="autogit-test-")) / "work")
     files: dict[str, str] = field(default_factory=dict)
 
     def guide(self) -> str:
@@ -78,10 +81,16 @@ class Told(NoRevisions):
         text = {**self.files, **self.rest}.get(path)
         return None if text is None else text.encode()
 
-    def export(self, commit: str, folder: Path) -> Path:
+    def clone(self, commit: str) -> Path:
+        self.place.mkdir(exist_ok=True)
+        own = ("--git-dir=.git", "--work-tree=.")
+        git(self.place, *own, "init", "-q")
+        git(self.place, *own, "clean", "-qfd", "-e", "scratch")
+        folder = self.place
         for path, text in {**self.files, **self.rest}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
+        git(folder, *own, "add", "-f", *{**self.files, **self.rest})
         return folder
 
 

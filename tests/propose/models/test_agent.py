@@ -14,6 +14,7 @@ from autogit.config.model import Agent
 from autogit.errors import Interrupted, ProposerError
 from autogit.propose.models.agent import AgentProposer, usage
 from autogit.propose.models.client import CostLimit
+from autogit.protocols import Remaining
 from autogit.records import Idea, Proposal, Verdict
 
 EDIT = "sed -i 's/width = 64/width = 96/' train.py"
@@ -71,11 +72,10 @@ def test_new_and_deleted_files_are_part_of_it() -> None:
         ("true", "changed nothing"),
         (f"{EDIT}; echo 'x = 1' >> evaluate.py", "changed evaluate.py, which is not editable"),
         (f"{EDIT}; rm data/notes.txt", "changed data/notes.txt, which is not editable"),
-        (f"{EDIT}; echo hello > droppings.txt", "droppings.txt"),
         (f"{EDIT}; echo 'x=1' > .autoresearch.toml", ".autoresearch.toml"),
-        (f"{EDIT}; ln -s /etc/passwd link.py", "link.py something else than a plain file"),
-        (f"{EDIT}; rm -r data; ln -s /etc data", "made data something else"),
-        (f"{EDIT}; printf '\\377' > blob.py", "blob.py, which is no text"),
+        ("rm train.py; ln -s /etc/passwd train.py", "train.py something else than a plain file"),
+        (f"{EDIT}; rm -r data; ln -s /etc data", "changed data/notes.txt, which is not editable"),
+        ("printf '\\377' > train.py", "train.py, which is no text"),
         ("echo 'def' >> train.py", "train.py"),
         (f"{EDIT}; echo broken >&2; exit 3", r"the agent failed (status 3): broken"),
     ],
@@ -88,6 +88,93 @@ def test_what_is_not_a_proposal_is_refused_as_a_whole(command: str, reason: str)
 def test_caches_and_its_own_history_are_no_changes() -> None:
     proposal = propose(f"{EDIT}; git init -q . ; mkdir -p __pycache__ && touch __pycache__/train.pyc")
     assert not proposal.refused
+
+
+@pytest.mark.parametrize(
+    "leftover",
+    [
+        "echo hello > droppings.txt",
+        "echo chat > .aider.chat.history.md",
+        "mkdir -p .claude && echo '{}' > .claude/settings.local.json",
+        "mkdir -p node_modules/x && echo 'x = 1' > node_modules/x/index.py",
+        "mkdir -p .venv/lib && echo 'x = 1' > .venv/lib/site.py",
+        "mkdir -p out && printf '\\377' > out/ckpt.pt",
+        "echo loss > run.log",
+        "ln -s /etc/passwd link.py",
+        "printf '\\377' > blob.py",
+        "mkdir -p scratch && echo 'x = 1' > scratch/probe.py",
+    ],
+)
+def test_what_agents_leave_behind_is_no_part_of_it(leftover: str) -> None:
+    told: list[str] = []
+    proposal = agent(f"{EDIT}; {leftover}").propose(bench().context(tell=told.append))
+    assert not proposal.refused and proposal.diff.count("diff --git") == 1
+    assert ("scratch" in leftover or "node_modules" in leftover) or "left out of its proposal" in told[0]
+
+
+def test_what_git_ignores_is_no_part_of_it() -> None:
+    lab = bench()
+    lab.told.rest[".gitignore"] = "cache_*.py\n"
+    proposal = propose(f"{EDIT}; echo 'x = 1' > cache_1.py; echo 'y = 1' > part.py", lab)
+    assert "part.py" in proposal.diff and "cache_1.py" not in proposal.diff
+
+
+def test_a_folder_stays_between_its_proposals() -> None:
+    lab = bench()
+    first = propose(f"{EDIT}; pwd > scratch/where; echo note > scratch/memory", lab)
+    lab.close(first, 1.1, Verdict.REJECTED)
+    second = propose("test $(pwd) = $(cat scratch/where) && cat scratch/memory; sed -i 's/64/80/' train.py", lab)
+    assert not second.refused and "note" in second.raw and "+width = 80" in second.diff
+
+
+def test_it_knows_its_place_in_the_loop() -> None:
+    raw = agent(f"{EDIT}; env", limit=2.0).propose(bench().context(remaining=Remaining(7, 1.5))).raw
+    for fact in ("AUTOGIT_TRIAL=1", "AUTOGIT_TRIALS_LEFT=7", "AUTOGIT_HOURS_LEFT=1.5", "AUTOGIT_MONEY_LEFT=2",
+                 f"AUTOGIT_PYTHON={sys.executable}", "AUTOGIT_SECONDS_LEFT=1800"):  # fmt: skip
+        assert fact in raw, fact
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        """printf '%s' '{"type":"result","is_error":false,"result":"TITLE: Widen\\nDone."}'""",
+        """printf '%s' '{"type":"item.completed","item":{"type":"agent_message","text":"TITLE: Widen\\nDone."}}'""",
+        """printf '%s' '{"type":"text","part":{"type":"text","text":"TITLE: Widen"}}'""",
+        "echo thinking; echo 'TITLE: Widen'; echo 'cost: 0.1'",
+        """printf '%s' '{"type":"result","result":"Widen"}'""",
+    ],
+)
+def test_its_title_is_taken_from_its_last_message(say: str) -> None:
+    assert propose(f"{EDIT}; {say}").title == "Widen"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            """printf '%s' '{"type":"result","is_error":true,"result":"Credit balance is too low"}'""",
+            "Credit balance is too low",
+        ),
+        ("""printf '%s' '{"type":"turn.failed","error":{"message":"usage limit"}}'""", "usage limit"),
+        (
+            """printf '%s' '{"type":"result","result":"I need your permission to edit"}'""",
+            "changed nothing: I need",
+        ),
+    ],
+)
+def test_status_0_is_no_success_and_several_such_leave_it_out(command: str, words: str) -> None:
+    failing, context = agent(command), bench().context()
+    assert words in failing.propose(context).refused
+    assert words in failing.propose(context).refused
+    with pytest.raises(ProposerError, match=words):
+        failing.propose(context)
+
+
+def test_code_larger_than_the_context_is_no_obstacle() -> None:
+    lab = bench()
+    lab.files |= {f"module_{i}.py": "x = 1\n" * 2000 for i in range(30)}
+    proposal = propose(f"{EDIT}; wc -c AUTOGIT_BRIEFING.md", lab)
+    assert not proposal.refused and int(proposal.raw.split()[0]) < 20_000
 
 
 def test_a_repetition_is_refused() -> None:

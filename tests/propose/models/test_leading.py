@@ -14,7 +14,7 @@ from autogit import Lab
 from autogit.cli import cli
 from autogit.errors import ConfigError
 from autogit.events import Event, Notice
-from autogit.records import Record, Verdict
+from autogit.records import Verdict
 from autogit.trial.live import LiveFile, read_live
 
 QUICK = '[accept]\nrule = "greedy"\nseeds = 1\n'
@@ -186,5 +186,14 @@ def test_what_is_left_of_the_loop_is_told(tmp_path: Path) -> None:
     assert "1 trials, yours included, 1 hours, 0.999 of money" in second
 
 
-def records(folder: Path) -> list[Record]:
-    return list(Lab.open(folder).trials())
+def test_training_longer_is_no_improvement_if_there_is_no_budget(tmp_path: Path) -> None:
+    train = TRAIN.replace("for step in range(1, 6):", "steps = 6\nfor step in range(1, steps):").replace(
+        "+ 1 / width", "+ 1 / width + 1 / steps"
+    )
+    with LlmServer([change("steps = 6", "steps = 60"), change("width = 8", "width = 32")]) as server:
+        folder = lab(tmp_path / "w", server, train=train)
+        Lab.open(folder).loop(trials=2)
+        assert "the baseline's 5 steps hold for every run" in server.requests[0].last
+    longer, wider = [r for r in Lab.open(folder).trials() if not r.trial.is_baseline]
+    assert longer.verdict is Verdict.REJECTED and wider.accepted
+    assert "59 steps, and without a [budget] the baseline's 5 hold" in longer.reason

@@ -147,6 +147,32 @@ def test_an_agent_in_a_loop(tmp_path: Path) -> None:
     assert "models and agents: 1 proposals, 500 tokens" in end.output and "0.5 for each of 1 accepted" in end.output
 
 
+def test_an_agent_has_the_labs_history_its_data_and_its_notes(tmp_path: Path) -> None:
+    agent = tmp_path / "agent.sh"
+    agent.write_text(
+        f"git log --notes --oneline exp/0 > {tmp_path}/log; git tag -l > {tmp_path}/tags\n"
+        f"cat data/x.txt > {tmp_path}/data\n"
+        f"git remote > {tmp_path}/remotes; git diff exp/0 HEAD --stat >> {tmp_path}/log; pwd >> {tmp_path}/places\n"
+        "sed -i 's/^width = 8$/width = 32/; s/^dropout = 0.5$/dropout = 0.4/' train.py; git commit -qam mine\n"
+        "echo 'TITLE: Widen'; rm -rf .git/refs/notes\n"
+    )
+    more = f'{QUICK}[search]\nonly = "agent"\n[agent]\ncommand = "sh {agent}"\n'
+    folder = make_toy(tmp_path / "w", more=more)
+    config = folder / ".autoresearch.toml"
+    config.write_text(config.read_text().replace('editable = ["train.py"]', 'editable = ["train.py"]\ndata = ["data"]'))
+    (folder / ".gitignore").write_text("data\n")
+    (folder / "data").mkdir()
+    (folder / "data" / "x.txt").write_text("numbers\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "Data")
+    first, _ = loop(folder, 2)
+    assert (first.trial.title, first.verdict) == ("Widen", Verdict.ACCEPTED)
+    assert "# autogit" in (tmp_path / "log").read_text() and "exp/0" in (tmp_path / "tags").read_text()
+    assert (tmp_path / "data").read_text() == "numbers\n" and (tmp_path / "remotes").read_text() == ""
+    assert len(set((tmp_path / "places").read_text().split())) == 1, "the same folder each time: a session goes on"
+    assert git(folder, "log", "--format=%s", "-1", "main") != "mine"
+
+
 def test_without_a_model_an_idea_says_what_it_waits_for(tmp_path: Path) -> None:
     folder = make_toy(tmp_path / "w")
     said = CliRunner().invoke(cli, ["-C", str(folder), "idea", "try SwiGLU"]).output
