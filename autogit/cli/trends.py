@@ -34,6 +34,7 @@ def trends(context: click.Context, as_json: bool) -> None:
                 "beliefs": [asdict(belief) | {"rate": belief.rate} for belief in believed],
                 "importance": dict(importance),
                 "pruning": asdict(pruning),
+                "ranking": None if (ranking := lab.ranking()) is None else asdict(ranking),
                 "luck": dict(zip(("itself", "null_trials"), map(asdict, lab.fooled()), strict=True)),
             }
         )
@@ -53,6 +54,8 @@ def trends(context: click.Context, as_json: bool) -> None:
             f"\nstopped early: {pruning.stopped}; spared to check that: {pruning.spared}, "
             f"of which {pruning.won} would have won"
         )
+    if (ranking := lab.ranking()) is not None:
+        echo(f"\n{ranking}")
     for words in luck(lab):
         echo(f"\n{words}")
 
