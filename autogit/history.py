@@ -44,11 +44,22 @@ class History:
     """Records of one lab, oldest first. Grows by `add`; reading it never costs a git process."""
 
     def __init__(
-        self, metric: Metric, records: Iterable[Record] = (), line: Callable[[], Iterable[str]] | None = None
+        self,
+        metric: Metric,
+        records: Iterable[Record] = (),
+        line: Callable[[], Iterable[str]] | None = None,
+        terms: str = "",
+        data: str = "",
     ) -> None:
-        """`line` gives the commits that `main` went through, from its tip back."""
+        """`line` gives the commits that `main` went through, from its tip back.
+
+        `terms` and `data`: what runs have to share for their numbers to compare (`Config.terms`, the hash of the data).
+        What is empty, or absent in a record, compares with all.
+        """
         self.metric = metric
         self._line = line
+        self._terms = terms
+        self._data = data
         self._records: list[Record] = []
         self._position: dict[str, int] = {}
         self._first_baseline: str | None = None
@@ -74,7 +85,7 @@ class History:
 
     def snapshot(self) -> History:
         """As it is now: later additions do not change it."""
-        copy = History(self.metric, line=self._line)
+        copy = History(self.metric, (), self._line, self._terms, self._data)
         copy._records, copy._position = self._records.copy(), self._position.copy()
         copy._accepted_at, copy._first_baseline = self._accepted_at.copy(), self._first_baseline
         return copy
@@ -86,6 +97,8 @@ class History:
         else:
             self._position[record.id] = len(self._records)
             self._records.append(record)
+        if not self.comparable(record):
+            return
         if record.accepted:
             before = self._accepted_at.get(record.trial.commit, record.id)
             if self._position[before] <= self._position[record.id]:
@@ -97,7 +110,24 @@ class History:
         """What can be learned from: null changes are not moves that anyone should make again, or avoid."""
         if not any(record.trial.is_null for record in self._records):
             return self
-        return History(self.metric, (record for record in self._records if not record.trial.is_null), self._line)
+        records = (record for record in self._records if not record.trial.is_null)
+        return History(self.metric, records, self._line, self._terms, self._data)
+
+    def comparable(self, record: Record) -> bool:
+        """Whether a record's numbers compare with those of today: the same command, metric, budget, evaluator, data."""
+        pairs = ((self._terms, record.environment.get("terms")), (self._data, record.environment.get("data")))
+        return all(not now or not then or now == then for now, then in pairs)
+
+    def compared(self) -> list[Record]:
+        """Returns the records whose numbers compare with those of today, oldest first."""
+        return [record for record in self._records if self.comparable(record)]
+
+    def compare_on(self, data: str) -> None:
+        """Says which data the runs to come have, by its hash: what had other data does not compare with them."""
+        records, self._data = self._records, data
+        self._records, self._position, self._first_baseline, self._accepted_at = [], {}, None, {}
+        for record in records:
+            self.add(record)
 
     def value(self, record: Record) -> float | None:
         """The primary metric, or None where the trial has none."""
@@ -109,7 +139,7 @@ class History:
 
     @property
     def baseline(self) -> Record | None:
-        """The first baseline: what percentages are relative to."""
+        """The first baseline that compares with what is measured today: what percentages are relative to."""
         return None if self._first_baseline is None else self[self._first_baseline]
 
     def at(self, commit: str) -> Record | None:
@@ -149,7 +179,7 @@ class History:
         """
         value = self.value(record)
         reference = self.value(self.baseline) if self.baseline else None
-        if value is None or reference is None:
+        if value is None or reference is None or not self.comparable(record):
             return None
         sign = -1 if self.metric.direction == "min" else 1
         gained, at = 0.0, record
@@ -190,7 +220,7 @@ class History:
         """How much better a trial was than the incumbent of its time; None for a baseline and without a metric."""
         base = self.at(record.trial.base)
         value, against = self.value(record), self.value(base) if base else None
-        if value is None or against is None or record.trial.is_baseline:
+        if value is None or against is None or record.trial.is_baseline or not self.comparable(record):
             return None
         paired = record.statistics.get("gain") if self.metric.objective == "primary" else None
         if paired is not None:

@@ -27,9 +27,9 @@ from autogit.ledger import GitLedger
 from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 
 if TYPE_CHECKING:
-    from autogit.evaluate.gains import Gain
+    from autogit.evaluate.checks import AATest, Gain
     from autogit.evaluate.noise import Noise
-    from autogit.evaluate.nulls import NullChecks
+    from autogit.evaluate.pruning import Ranking
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
     from autogit.report.export import Done
@@ -65,7 +65,7 @@ class Lab:
     @cached_property
     def history(self) -> History:
         """Every closed trial, oldest first, with what follows from them."""
-        return History(self.config.metric, self.ledger.records(), self.ledger.line)
+        return History(self.config.metric, self.ledger.records(), self.ledger.line, self.config.terms)
 
     def trials(self) -> list[Record]:
         """Every closed trial, oldest first."""
@@ -88,7 +88,7 @@ class Lab:
         from autogit.evaluate.noise import noise
 
         name = self.config.metric.name
-        return noise(self.trials(), lambda metrics: metrics.get(name))
+        return noise(self.history.compared(), lambda metrics: metrics.get(name))
 
     def trends(self) -> list[Trend]:
         """How each kind of move has done."""
@@ -110,11 +110,17 @@ class Lab:
         """How many runs were stopped early, and what the ones that were let finish tell of that."""
         return self.history.pruning()
 
-    def fooled(self) -> tuple[NullChecks, NullChecks]:
-        """How often the rule took luck for progress: on two halves of each incumbent's own runs, on null trials."""
-        from autogit.evaluate.nulls import null_checks, null_trials
+    def ranking(self) -> Ranking | None:
+        """How far the loss that runs report ranks trials as the metric does; None if the metric itself is reported."""
+        from autogit.evaluate.pruning import PrunerMaker
 
-        return null_checks(self.config, self.history), null_trials(self.history)
+        return PrunerMaker(self.config, self.ledger, self.history).ranking()
+
+    def fooled(self) -> tuple[AATest, AATest]:
+        """How often the rule took luck for progress: on two halves of each incumbent's own runs, on null trials."""
+        from autogit.evaluate.checks import aa_test, null_trials
+
+        return aa_test(self.config, self.history), null_trials(self.history)
 
     def improvement(self, record: Record) -> float | None:
         """Over the first baseline, in percent; negative where worse."""
@@ -125,9 +131,9 @@ class Lab:
 
         By seeds that took no part in choosing them; None where nothing was accepted on such seeds.
         """
-        from autogit.evaluate.gains import total_gain
+        from autogit.evaluate.checks import total_gain
 
-        return total_gain(self.history)
+        return total_gain(self.history.compared())
 
     def diff(self, number: int | str) -> str:
         """The change of a trial against its base."""
@@ -341,7 +347,7 @@ class Lab:
         audited = None if best is None else audit(best)
         first = None if baseline is None else audit(baseline)
         before = None if first is None else first.value
-        checks = dict(zip(("unchanged code against itself", "null trials"), self.fooled(), strict=True))
+        checks = dict(zip(("A/A test", "null trials"), self.fooled(), strict=True))
         return Facts(
             lab=self.ledger.root.name,
             folder=str(self.ledger.root),

@@ -262,16 +262,21 @@ class Reading(Monitor, Protocol):
 
     @property
     def loss(self) -> float | None:
-        """The monitored loss at `step`: what the learning curve is made of, and what pruning compares."""
+        """The latest value of what the learning curve is made of."""
 
     @property
     def metrics(self) -> Mapping[str, float]:
         """The finite numbers that were read so far, by the names of the configuration."""
 
+    def followed(self, name: str) -> float | None:
+        """Returns what the series `name` says at `step`, for pruning; None if it says nothing there."""
+
 
 class Pruner(Protocol):
     """Is asked at each reported step whether the run may go on."""
 
+    metric: str
+    """The series that it compares."""
     halt: Halt | None
     """Its first decision to stop the run, also if the run was spared to see what pruning costs."""
 

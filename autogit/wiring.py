@@ -20,7 +20,7 @@ from autogit.config.model import Agent, Config
 from autogit.errors import PatchError
 from autogit.evaluate import StandardEvaluator, due_certificate
 from autogit.evaluate.noise import noise
-from autogit.evaluate.stopping import Stops
+from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Event, Observer, silent
 from autogit.execute.local import LocalExecutor, job_count
 from autogit.history import History
@@ -88,6 +88,8 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
         session.config, session.ledger, services.executor, services.evaluator, services.jobs, session.observer,
         session.cancel,
     )  # fmt: skip
+    if services.jobs.data and not session.config.evaluate.holdout:
+        session.history.compare_on(str(measurement.environment.get("data", "")))
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
     judge = Judge(session, services.evaluator, measurement, services.pruner, services.certify)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
@@ -125,11 +127,11 @@ class Wiring:
             ledger=self.ledger,
             history=self.history,
             executor=executor,
-            evaluator=StandardEvaluator(config),
+            evaluator=StandardEvaluator(config, self.history),
             proposer=proposer,
             land=self.land,
             jobs=self._jobs(config),
-            pruner=Stops(config, self.ledger, self.history),
+            pruner=PrunerMaker(config, self.ledger, self.history),
             certify=partial(due_certificate, config, self.history),
             notices=lambda: [*proposer.notices.take(), *exports.take(), *notifier.take()],
             observers=(
@@ -145,11 +147,12 @@ class Wiring:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, evaluator, jobs = LocalExecutor(config), StandardEvaluator(config), self._jobs(config)
+            executor, jobs = LocalExecutor(config), self._jobs(config)
+            evaluator = StandardEvaluator(config, self.history)
             return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
         metric = self.file.config.metric.name
-        measured = noise(list(self.history), lambda metrics: metrics.get(metric))
+        measured = noise(self.history.compared(), lambda metrics: metrics.get(metric))
         return Reproducer(self.file, self.ledger, self.history, measured.sd if measured else None, measurement, consent)
 
     def first_runs(self) -> Generator[FirstRun]:
@@ -158,7 +161,7 @@ class Wiring:
         if "{seconds}" in config.train.command and config.budget.seconds is None:
             # The command line of a loop gives them.
             config = replace(config, budget=replace(config.budget, seconds=PATIENCE_SECONDS))
-        glance = Glance(StandardEvaluator(config), config.metric.name, bool(config.evaluate.command))
+        glance = Glance(StandardEvaluator(config, self.history), config.metric.name, bool(config.evaluate.command))
         executor, jobs = LocalExecutor(config), self._jobs(config)
         cancel = threading.Event()
         measurement = Measurement(config, self.ledger, executor, glance, jobs, silent, cancel, FIRST_RUN_FOLDER)

@@ -2,6 +2,7 @@
 
     python benchmarks/acceptance.py                                  # about a minute
     python benchmarks/acceptance.py --sigma 0.05 --correlation 0.5   # your own noise
+    python benchmarks/acceptance.py --labs 2000                      # labs whose noise is not what the rule assumes
 
 First single trials, at known and at estimated noise: false accepts, power and runs of the race. Then whole loops
 through `StandardEvaluator.decide` itself, seed by seed, beside two rules that are used elsewhere: greedy (one run
@@ -23,9 +24,8 @@ import real_pairs
 
 from autogit.config.model import Accept, Config, Metric, Train
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.gains import gain, total_gain
+from autogit.evaluate.checks import gain, total_gain, wilson
 from autogit.evaluate.noise import student_deviate
-from autogit.evaluate.nulls import wilson
 from autogit.evaluate.race import Race, race
 from autogit.history import History
 from autogit.protocols import Judgement
@@ -68,18 +68,16 @@ class World:
         return level + self.sigma * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
 
 
-def simulate(
-    bounds: Race, effect: float, freedom: int | None, count: int, rng: np.random.Generator
-) -> tuple[float, float]:
+def simulate(bounds: Race, effect: float, dof: int | None, count: int, rng: np.random.Generator) -> tuple[float, float]:
     """(share accepted, runs per trial) of `count` trials whose true effect is `effect` standard deviations of a pair.
 
-    With `freedom` the standard deviation is estimated anew for each trial, from so many degrees of freedom.
+    With `dof` the standard deviation is estimated anew for each trial, from so many degrees of freedom.
     """
-    sd = np.ones(count) if freedom is None else np.sqrt(rng.chisquare(freedom, count) / freedom)
+    sd = np.ones(count) if dof is None else np.sqrt(rng.chisquare(dof, count) / dof)
     total, going = np.zeros(count), np.ones(count, bool)
     accepted = runs = 0
     for k, limits in enumerate(zip(bounds.drop, bounds.accept, strict=True), 1):
-        drop, accept = limits if freedom is None else (_student(limit, freedom) for limit in limits)
+        drop, accept = limits if dof is None else (_student(limit, dof) for limit in limits)
         runs += int(going.sum())
         total += effect + rng.standard_normal(count)
         t = total / math.sqrt(k) / sd
@@ -89,8 +87,8 @@ def simulate(
     return accepted / count, runs / count
 
 
-def _student(limit: float, freedom: int) -> float:
-    return limit if math.isinf(limit) else student_deviate(limit, freedom)
+def _student(limit: float, dof: int) -> float:
+    return limit if math.isinf(limit) else student_deviate(limit, dof)
 
 
 @dataclass
@@ -157,7 +155,8 @@ def loops(world: World, accept: Accept, trials: int, count: int) -> Tally:
 
 def _loop(world: World, config: Config, trials: int, loop: int, tally: Tally) -> None:
     rng = np.random.default_rng([loop, 2**20])
-    evaluator, history = StandardEvaluator(config), History(config.metric)
+    history = History(config.metric)
+    evaluator = StandardEvaluator(config, history)
     levels = {"c0": 100.0}
     best = "c0"
     claimed = 0.0
@@ -214,6 +213,85 @@ def judged(
         runs += made(trial, decision.candidate)
 
 
+# ---- labs whose noise is not what the rule assumes, and changes that do nothing
+
+KINDS = {
+    "normal": "normal noise",
+    "t3": "heavy tails (Student's t, 3 degrees of freedom)",
+    "lucky": "skewed: now and then a lucky run",
+    "unlucky": "skewed: now and then a bad run",
+    "broken": "5% of runs 8 sd worse",
+    "unlike 0.5": "candidates differ in noise (log sd 0.5)",
+    "unlike 1.0": "candidates differ in noise (log sd 1.0)",
+    "seeds 0.6": "neighbouring seeds correlated 0.6",
+}
+CANDIDATES = 40
+"""Changes that do nothing, judged on one baseline by each lab."""
+REACH = 40
+"""Neighbouring seeds whose noise a seed shares."""
+
+
+@dataclass(frozen=True)
+class Odd(World):
+    """A world whose runs have noise of another `kind`."""
+
+    kind: str = "normal"
+
+    def loss(self, level: float, loop: int, trial: int, seed: int) -> float:
+        """One run's loss."""
+        name, _, size = self.kind.partition(" ")
+        shared = np.random.default_rng([loop, seed]).standard_normal()
+        rng = np.random.default_rng([loop, seed, 1 + trial])
+        own, scale = rng.standard_normal(), 1.0
+        if name == "t3":
+            own = rng.standard_t(3) / math.sqrt(3)
+        elif name == "lucky":
+            own = 1 - rng.exponential()
+        elif name == "unlucky":
+            own = rng.exponential() - 1
+        elif name == "broken":
+            own += 8 * (rng.random() < 0.05)
+        elif name == "unlike" and trial > 0:
+            scale = math.exp(float(size) * np.random.default_rng([loop, 77, 1 + trial]).standard_normal())
+        elif name == "seeds":
+            rho = float(size)
+            near = [
+                np.random.default_rng([loop, REACH + seed - k, 1 + trial, 5]).standard_normal() for k in range(REACH)
+            ]
+            own = math.sqrt(1 - rho**2) * math.fsum(rho**k * one for k, one in enumerate(near))
+        mixed = math.sqrt(self.correlation) * shared + scale * math.sqrt(1 - self.correlation) * own
+        return level + self.sigma * mixed
+
+
+def judged_lab(world: World, accept: Accept, candidates: int, effect: float, loop: int) -> list[bool]:
+    """Which of a lab's candidates were accepted; each improves by `effect` standard deviations of a pair."""
+    config = Config(train=Train("train"), metric=Metric(), accept=accept)
+    history = History(config.metric)
+    evaluator, tally, levels, accepted = StandardEvaluator(config, history), Tally(), {"c0": 100.0}, []
+    for number in range(candidates + 1):
+        trial = Trial(f"{number}", f"c{number}", "c0", "", "simulation" if number else BASELINE, "")
+        gained = effect * world.sigma * math.sqrt(2 * (1 - world.correlation)) if number else 0.0
+        levels[trial.commit] = 100.0 - gained
+        record = judged(world, evaluator, history, trial, levels, loop, tally)
+        history.add(record)
+        if number:
+            accepted.append(record.accepted)
+    return accepted
+
+
+def odd_labs(world: World, accept: Accept, labs: int) -> str:
+    """How often the first candidate, and any of forty, passes though it does nothing; and the first one's power."""
+    first = sum(judged_lab(world, accept, 1, 0.0, loop)[0] for loop in range(labs))
+    power = [sum(judged_lab(world, accept, 1, effect, loop)[0] for loop in range(labs // 10)) for effect in (1.0, 2.0)]
+    many = [judged_lab(world, accept, CANDIDATES, 0.0, loop) for loop in range(labs // 40)]
+    every, total = sum(map(sum, many)), CANDIDATES * len(many)
+    fooled = sum(map(any, many))
+    rates = [f"{hits / of:6.2%} ({low:.2%} to {high:.2%})" for hits, of in ((first, labs), (every, total))
+             for low, high in [wilson(hits, of)]]  # fmt: skip
+    shares = ", ".join(f"{hits / (labs // 10):.0%}" for hits in power)
+    return f"{rates[0]:>26} {rates[1]:>26} {fooled:3} of {len(many):3} {shares:>10}"
+
+
 def mad_loops(world: World, trials: int, count: int) -> Tally:
     """Loops that keep what is better than the best so far and whose |value - baseline| / MAD is above 2."""
     tally = Tally()
@@ -249,9 +327,19 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.99)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=100, help="of one loop (default 100)")
+    parser.add_argument("--labs", type=int, help="only labs with odd noise, so many for each row")
     parser.add_argument("--loops", type=int, default=100, help="for each rule (default 100)")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
+    if options.labs:
+        heads = ("the first", "all 40 of a lab")
+        print(f"{'changes that do nothing, accepted:':58} {heads[0]:>26} {heads[1]:>26} labs fooled  power at 1, 2")
+        for correlation in (options.correlation, 0.0):
+            for kind, words in KINDS.items():
+                world = Odd(100 * options.sigma, correlation, kind=kind)
+                accept = Accept(confidence=options.confidence, seeds=options.seeds)
+                print(f"correlation {correlation:4g}, {words:40} {odd_labs(world, accept, options.labs)}", flush=True)
+        return
 
     print("single trials; effects in standard deviations of a paired difference; 200,000 trials each")
     print(f"{'rule':42} {'null':>7} {'1':>6} {'1.5':>6} {'2':>6}   runs at null, 1")
@@ -260,8 +348,8 @@ def main() -> None:
     cases += [
         (f"race, noise {'known' if f is None else f'from {f} degrees of freedom'}", ours, f) for f in (None, 30, 10, 4)
     ]
-    for name, bounds, freedom in cases:
-        found = [simulate(bounds, effect, freedom, 200_000, rng) for effect in (0.0, 1.0, 1.5, 2.0)]
+    for name, bounds, dof in cases:
+        found = [simulate(bounds, effect, dof, 200_000, rng) for effect in (0.0, 1.0, 1.5, 2.0)]
         rates = " ".join(f"{rate:6.1%}" for rate, _ in found[1:])
         print(f"{name:42} {found[0][0]:7.2%} {rates}   {found[0][1]:.2f}, {found[1][1]:.2f}")
 

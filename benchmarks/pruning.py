@@ -31,10 +31,10 @@ from pathlib import Path
 
 import optuna
 
-from autogit import Lab, stopping
+from autogit import Lab
 from autogit.config.model import Config, Metric, Prune, Train
-from autogit.evaluate.pruning import CONFIDENCE
-from autogit.evaluate.stopping import MONITOR, Stops
+from autogit.evaluate import pruning
+from autogit.evaluate.pruning import CONFIDENCE, MONITOR, PrunerMaker
 from autogit.history import History
 from autogit.records import BASELINE, Curve, Record, Run, RunStatus, Trial, Verdict
 
@@ -104,7 +104,7 @@ def recorded(path: str) -> Iterator[Line]:
             against = record.id if record.trial.is_baseline else incumbent.id
             diff = "" if record.trial.is_baseline else lab.diff(record.id)
             code = lab.ledger.files(record.trial.commit).values()
-            warm = "\n".join(match.group() for text in code for match in stopping.WARM_UP.finditer(text))
+            warm = "\n".join(match.group() for text in code for match in pruning.WARM_UP.finditer(text))
             kind = record.trial.proposer
             yield Line(Path(path).name, record.id, against, record.verdict.value, kind, diff, warm, runs)
 
@@ -142,7 +142,7 @@ class Recorded:
 def ours(lines: Sequence[Line], confidence: float) -> Iterator[Replayed]:
     """This project's rule, by the code that a loop uses."""
     history = History(Metric())
-    stops = Stops(Config(Train(""), prune=Prune(confidence)), Recorded(lines), history)
+    stops = PrunerMaker(Config(Train(""), prune=Prune(confidence)), Recorded(lines), history)
     known = {line.trial: line for line in lines}
     for line in lines:
         trial = Trial(
@@ -156,7 +156,7 @@ def ours(lines: Sequence[Line], confidence: float) -> Iterator[Replayed]:
             for step, value in zip(first.steps, first.values, strict=True):
                 if pruner and pruner.halt is None and (pruner.check(step, value) or pruner.halt):
                     halted = step
-            audited = trial.number % stopping.AUDIT == 0
+            audited = trial.number % pruning.SPARED_EVERY == 0
             yield replayed(line, known, halted, audited)
             if halted is not None and not audited and line.verdict != Verdict.ACCEPTED:
                 runs = (Run(first.seed, RunStatus.PRUNED, 0.0, halted),)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autogit.evaluate.case import INTERVAL_Z
+from autogit.evaluate.checks import wilson
 from autogit.evaluate.noise import moderated, normal_score, student_deviate
-from autogit.evaluate.nulls import wilson
 from autogit.evaluate.race import Race, Step
+from autogit.evaluate.rules import INTERVAL_Z
 
 RUNS = Path(__file__).parent / "data" / "repeats.json"
 DRAWS = 4_000
@@ -25,7 +25,7 @@ def raced(bounds: Race, gains: Sequence[float], others: Sequence[Sequence[float]
     """(whether these gains win the race, how many of them it took), where the noise is known from `others`."""
     for k in range(1, bounds.pairs + 1):
         luck = moderated(others, [gains[:k]])
-        step = bounds.step(normal_score(math.fsum(gains[:k]) / math.sqrt(k) / luck.sd, luck.freedom), k)
+        step = bounds.step(normal_score(math.fsum(gains[:k]) / math.sqrt(k) / luck.sd, luck.dof), k)
         if step is not Step.GO_ON:
             return step is Step.ACCEPT, k
     return False, bounds.pairs

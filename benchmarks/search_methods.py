@@ -16,7 +16,7 @@ from search_world import MemoryLedger, TableExecutor, configuration, land
 
 from autogit.config.model import Config
 from autogit.evaluate import StandardEvaluator, due_certificate
-from autogit.evaluate.stopping import Stops
+from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Closed, Event
 from autogit.history import History
 from autogit.propose import build_portfolio
@@ -88,11 +88,11 @@ def research(
         ledger=ledger,
         history=history,
         executor=executor,
-        evaluator=StandardEvaluator(config),
+        evaluator=StandardEvaluator(config, history),
         proposer=proposer,
         land=lands,
         jobs=jobs,
-        pruner=Stops(config, ledger, history),
+        pruner=PrunerMaker(config, ledger, history),
         certify=partial(due_certificate, config, history),
         notices=proposer.notices.take,
     )

@@ -54,12 +54,12 @@ class Table:
         residual = runs - self._mean[:, None]
         self._seed_effect = residual.mean(axis=0) * np.sqrt(seeds / (seeds - 1))
         own = residual - residual.mean(axis=0)
-        # One degree of freedom of each configuration went into its mean, one of each seed into the common effect.
+        # One degree of dof of each configuration went into its mean, one of each seed into the common effect.
         own *= np.sqrt(seeds / (seeds - 1) * configurations / (configurations - 1))
         variance = np.square(own[:, :, -1]).mean(axis=1)
         everyone = float(variance.mean())
-        freedom = seeds - 1
-        shrunk = (freedom * variance + PRIOR_FREEDOM * everyone) / (freedom + PRIOR_FREEDOM)
+        dof = seeds - 1
+        shrunk = (dof * variance + PRIOR_FREEDOM * everyone) / (dof + PRIOR_FREEDOM)
         self._scale = np.sqrt(shrunk)
         self._bank = (own / self._scale[:, None, None]).reshape(-1, own.shape[-1])
         self.seed_sd = float(np.sqrt(np.square(self._seed_effect[:, -1]).mean()))

@@ -15,7 +15,7 @@ from acceptance import Tally, World, judged
 
 from autogit.config.model import Accept, Config, Metric, Train
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.nulls import wilson
+from autogit.evaluate.checks import wilson
 from autogit.history import History
 from autogit.records import BASELINE, Trial
 
@@ -44,7 +44,8 @@ class Twins(World):
 def lab(world: Twins, effect: float, loop: int, tally: Tally) -> tuple[int, int]:
     """(accepted, judged) of the trials that are no twins."""
     config = Config(train=Train("train"), metric=Metric(), accept=Accept())
-    evaluator, history = StandardEvaluator(config), History(config.metric)
+    history = History(config.metric)
+    evaluator = StandardEvaluator(config, history)
     levels = {"c0": 100.0}
     accepted = 0
     for number in range(world.twins + TRIALS + 1):

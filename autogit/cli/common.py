@@ -330,7 +330,7 @@ def metric_name(lab: Lab) -> str:
 def luck(lab: Lab) -> list[str]:
     """How often the rule took luck for progress, a line for each way to know; none where there is nothing to tell."""
     free, trials = lab.fooled()
-    names = {"code against itself": free, "null trials": trials}
+    names = {"A/A test": free, "null trials": trials}
     return [f"{name}: {checks}" for name, checks in names.items() if checks.trials]
 
 

@@ -98,7 +98,7 @@ def list_trials(
 
 def _step(record: Record) -> str:
     """What an accepted change gained over what was there, on seeds that did not choose it, with its 95% interval."""
-    from autogit.evaluate.gains import gain
+    from autogit.evaluate.checks import gain
 
     found = gain(record)
     return "" if found is None else f"{found.value:.2g}±{(found.high - found.low) / 2:.1g}"

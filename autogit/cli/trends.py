@@ -44,6 +44,7 @@ def trends(context: click.Context, asked: Asked) -> None:
                 "beliefs": [asdict(belief) | {"rate": belief.rate} for belief in believed],
                 "importance": dict(importance),
                 "pruning": asdict(pruning),
+                "ranking": None if (ranking := lab.ranking()) is None else asdict(ranking),
                 "luck": dict(zip(("itself", "null_trials"), map(asdict, lab.fooled()), strict=True)),
             }
         )
@@ -71,6 +72,8 @@ def _tell(
         words = f"stopped early: {pruning.stopped}; spared to check that: {pruning.spared}, "
         words += f"of which {pruning.won} would have won"
         echo("\n" + wrapped(words, ""))
+    if (ranking := lab.ranking()) is not None:
+        echo("\n" + wrapped(str(ranking), ""))
     for words in luck(lab):
         echo("\n" + wrapped(words, ""))
 

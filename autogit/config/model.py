@@ -5,6 +5,7 @@ docs/configuration.md is made from here.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -42,7 +43,7 @@ class Train:
     gpus_per_run: Whole | None = None
     """GPUs of a run. Default: one where there is any."""
     seed: Whole = 1
-    """The first seed; further ones count up from it."""
+    """The first seed; further ones lie far apart from it and from each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ class Sandbox:
 class Accept:
     """How a trial is judged."""
 
-    rule: Literal["race", "greedy", "certify"] = "race"
+    rule: str = "race"
+    """`race`, `greedy` or `certify` (docs/evaluation.md), or one that another package brings."""
     confidence: Annotated[float, Bounds(least=0.5, most=0.999)] = 0.99
     seeds: Count = 5
     """The most seeds that one trial is run with."""
@@ -317,3 +319,19 @@ class Config:
     check: Check = Check()
     observe: Observe = Observe()
     notify: Notify = Notify()
+
+    @property
+    def terms(self) -> str:
+        """Returns a hash of what two runs have to share for their numbers to compare, as far as it is configured.
+
+        Twelve hexadecimal digits, of the command, data, metric, evaluator and budget. How changes are proposed, judged
+        and protected is not among it.
+        """
+        metric, budget = self.metric, self.budget
+        facts: list[object] = [
+            self.train.command, self.train.data, self.evaluate.command, metric.name, metric.direction, metric.objective,
+            sorted(metric.patterns.items()), budget.steps, budget.seconds, budget.compare, budget.flops, budget.command,
+        ]  # fmt: skip
+        if metric.objective == "composite":
+            facts += [(name, second.direction, second.weight) for name, second in sorted(self.metrics.items())]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]

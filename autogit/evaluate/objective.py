@@ -1,4 +1,4 @@
-"""What is compared: one number for each run, its merit, where larger is better; and guards that go first."""
+"""What is compared: one number for each run, its score, where larger is better; and guards that go first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autogit.config.model import Config, Direction
 from autogit.evaluate.curve import LARGEST
-from autogit.evaluate.noise import Merit
+from autogit.evaluate.noise import Score
 
 LIMIT = math.log(1000)
 """Where a log ratio ends: a thousandfold, and what has no ratio at all (zero, a changed sign), count as that."""
@@ -22,11 +22,11 @@ class Objective:
     """As it is called in reasons: the primary metric, or "composite"."""
     direction: Direction
     """Of `name` as it is shown: a composite is better when it is larger."""
-    merit: Merit
+    score: Score
 
-    def shown(self, merit: float) -> float:
-        """A merit in the units of `name`."""
-        return -merit if self.direction == "min" else merit
+    def shown(self, score: float) -> float:
+        """A score in the units of `name`."""
+        return -score if self.direction == "min" else score
 
 
 def objective(config: Config, reference: Mapping[str, float]) -> Objective:

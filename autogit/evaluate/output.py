@@ -24,7 +24,10 @@ MOST_NAMES = 256
 """Different names that are remembered of one output."""
 MOST_RECORDED = 24
 """Names beyond the wanted ones that are recorded: those that were printed last, as a closing block is."""
-MOST_POINTS = 4096
+VAL_LOSS = "val_loss"
+MIN_SERIES_POINTS = 3
+"""Steps at which the primary metric has to be printed before it is the curve that is judged."""
+MAX_POINTS = 4096
 """Points of a curve; with more, every second one is dropped."""
 PATTERN_LENGTH = 1024
 """Characters of a line that a person's own regular expression is tried on."""
@@ -33,6 +36,33 @@ MAX_QUOTED = 160
 REFUSED = re.compile(r"\A\s*refused:\s*(.+)", re.IGNORECASE)
 _EXACT, _LOOSE, _SHORT = 0, 1, 2
 """How well a printed name fits the one that is asked for: the same, the same letters, the same without brackets."""
+
+
+@dataclass(slots=True)
+class _Series:
+    """One name's values beside steps."""
+
+    steps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    last: int = -1
+    _reports: int = 0
+    _stride: int = 1
+
+    def add(self, step: int, value: float) -> bool:
+        """Adds a value; one at the same step replaces the one before. Whether the series has grown."""
+        if self.steps and step <= self.last:
+            if step == self.steps[-1]:
+                self.values[-1] = value
+            return False
+        self.last = step
+        self._reports += 1
+        if self._reports % self._stride:
+            return False
+        self.steps.append(step)
+        self.values.append(value)
+        if len(self.values) > MAX_POINTS:
+            self.steps, self.values, self._stride = self.steps[::2], self.values[::2], 2 * self._stride
+        return True
 
 
 @dataclass(slots=True)
@@ -48,8 +78,9 @@ class OutputReading:
     wanted: Mapping[str, str]
     """Normalised name -> the name in the configuration, of the metrics that are asked for."""
     patterns: Mapping[str, re.Pattern[str]]
+    rising: bool = False
+    """Whether the primary metric is better when it is larger."""
     step: int | None = None
-    loss: float | None = None
     unstable: str = ""
     """Why the run is lost: NaN, infinity or an exploding loss."""
     refused: str = ""
@@ -66,11 +97,7 @@ class OutputReading:
     _decimal_commas: bool = False
     _open: str = ""
     """The name that the last line ended with: `val_loss:`."""
-    _monitored: str = ""
-    _steps: list[int] = field(default_factory=list)
-    _losses: list[float] = field(default_factory=list)
-    _reports: int = 0
-    _stride: int = 1
+    _series: dict[str, _Series] = field(default_factory=dict)
 
     def line(self, text: str, seconds: float) -> Halt | None:
         """Reads one line. A halt says that the run is unstable."""
@@ -94,10 +121,17 @@ class OutputReading:
 
     @property
     def curve(self) -> Curve | None:
-        """The monitored loss at the steps where it was reported."""
-        if not self._losses:
+        """The series that is judged, at the steps where it was reported."""
+        if not (name := self._followed()):
             return None
-        return Curve(self.seed, self._monitored, tuple(self._steps), tuple(self._losses))
+        series = self._series[name]
+        return Curve(self.seed, name, tuple(series.steps), tuple(series.values))
+
+    @property
+    def loss(self) -> float | None:
+        """The latest value of the series that is judged."""
+        name = self._followed()
+        return self._series[name].values[-1] if name else None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -220,33 +254,36 @@ class OutputReading:
         if block:
             self._blocks.pop(name, None)
             self._blocks[name] = None
-        if not abs(value) <= LARGEST and (name == self.primary or name in MONITORED or name == "val_loss"):
+        if not abs(value) <= LARGEST and (name == self.primary or name in MONITORED or name == VAL_LOSS):
             self.unstable = self.unstable or f"{self.wanted.get(name, name)} is {value:g}{self._at()}"
 
     def _follow(self, values: Mapping[str, float], here: bool) -> None:
-        """Adds to the learning curve: the best monitor that was ever seen beside a step, at steps that go up."""
-        name = next((n for n in (*MONITORED, "val_loss") if n in values), None)
-        if name is None or not abs(values[name]) <= LARGEST or self.step is None:
+        """Adds to the series of the primary metric and of the monitored losses, at steps that go up.
+
+        `here`: whether the line names its step. A summary at the end, under a name of its own, begins no series.
+        """
+        if self.step is None:
             return
-        if self._monitored != name:
-            # A summary at the end, under a better name, does not replace the curve.
-            if self._monitored and (not here or _rank(name) > _rank(self._monitored)):
-                return
-            self._monitored, self._steps, self._losses, self._stride = name, [], [], 1
-        self.loss = values[name]
-        if self._steps and self.step <= self._steps[-1]:
-            if self.step == self._steps[-1]:
-                self._losses[-1] = self.loss
-            return
-        self._reports += 1
-        if self._reports % self._stride:
-            return
-        self._steps.append(self.step)
-        self._losses.append(self.loss)
-        if len(self._losses) > MOST_POINTS:
-            self._steps, self._losses, self._stride = self._steps[::2], self._losses[::2], 2 * self._stride
-        if exploded(self._losses):
-            self.unstable = self.unstable or f"{name} has exploded: {self.loss:.4g}{self._at()}"
+        for name in (self.primary, *MONITORED, VAL_LOSS):
+            if name not in values or not abs(values[name]) <= LARGEST:
+                continue
+            if name not in self._series and self._series and not here:
+                continue
+            series = self._series.setdefault(name, _Series())
+            falls = not (self.rising and name == self.primary)
+            if series.add(self.step, values[name]) and falls and exploded(series.values):
+                self.unstable = self.unstable or f"{name} has exploded: {values[name]:.4g}{self._at()}"
+
+    def _followed(self) -> str:
+        """The name of the series that is judged: the metric's own if it is one, else the best monitor; or empty."""
+        if self.primary in self._series and len(self._series[self.primary].steps) >= MIN_SERIES_POINTS:
+            return self.primary
+        return next((name for name in (*MONITORED, VAL_LOSS, self.primary) if name in self._series), "")
+
+    def followed(self, name: str) -> float | None:
+        """Returns what a series says at the present step, or None if it says nothing there."""
+        series = self._series.get(name)
+        return series.values[-1] if series is not None and series.last == self.step else None
 
     def _at(self) -> str:
         return "" if self.step is None else f" at step {self.step}"
@@ -260,11 +297,8 @@ def reading(config: Config, seed: int) -> OutputReading:
         normalised(config.metric.name),
         {normalised(name): name for name in reversed(names)},
         {normalised(name): re.compile(pattern) for name, pattern in config.metric.patterns.items()},
+        config.metric.direction == "max",
     )
-
-
-def _rank(name: str) -> int:
-    return (*MONITORED, "val_loss").index(name)
 
 
 @lru_cache(maxsize=1024)

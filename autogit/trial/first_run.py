@@ -100,6 +100,10 @@ class GlancingReading:
         """What was read so far."""
         return self.inner.metrics
 
+    def followed(self, name: str) -> float | None:
+        """What a series says at that step."""
+        return self.inner.followed(name)
+
     def line(self, text: str, seconds: float) -> Halt | None:
         """Reads one line, and remembers the one that first had the metric."""
         halt = self.inner.line(text, seconds)

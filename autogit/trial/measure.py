@@ -168,7 +168,7 @@ class Measurement:
         data = {"data": self._data} if self._data else {}
         word = {} if self._config.evaluate.command else {"metrics": SELF_REPORTED}
         seconds = {RUN_SECONDS: self.seconds} if self.seconds else {}
-        return {**self._executor.environment, **data, **word, **seconds}
+        return {**self._executor.environment, "terms": self._config.terms, **data, **word, **seconds}
 
     @property
     def seconds(self) -> float | None:
@@ -299,7 +299,7 @@ class TrainingMonitor:
         before = self._reading.step
         self._heard, self._text = seconds, text if text.strip() else self._text
         halt = self._reading.line(text, seconds)
-        step, loss = self._reading.step, self._reading.loss
+        step = self._reading.step
         if step is None or step == before:
             return halt
         self._tell(self._pulse(seconds))
@@ -307,8 +307,9 @@ class TrainingMonitor:
             self._began = seconds
         if halt is None and self._until is not None and step >= self._until:
             return Halt(RunStatus.TRUNCATED, f"reached step {step}")
-        if halt is None and self._pruner is not None and loss is not None:
-            return self._pruner.check(step, loss, self._spent(seconds))
+        value = None if self._pruner is None else self._reading.followed(self._pruner.metric)
+        if halt is None and self._pruner is not None and value is not None:
+            return self._pruner.check(step, value, self._spent(seconds))
         return halt
 
     def tick(self, seconds: float, cpu: float | None) -> Halt | None:

@@ -160,7 +160,8 @@ class TrialQueue:
                 self._ledger.discard(trial)
             if self._history.at(main) is not None:
                 return None
-            title = "Baseline" if self._history.baseline is None else "Baseline after a person's commit"
+            first = "Baseline under a new configuration" if len(self._history) else "Baseline"
+            title = first if self._history.baseline is None else "Baseline after a person's commit"
             return self._landed(Proposal(base=main, diff="", title=title, proposer=BASELINE, operator=BASELINE))
 
     def commit(self, candidate: Candidate) -> OpenTrial:

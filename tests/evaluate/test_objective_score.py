@@ -25,7 +25,7 @@ FINITE = st.floats(-1e100, 1e100)
 
 
 def score(**metrics: float) -> float | None:
-    return objective(config(COMPOSITE), BASELINE).merit(metrics)
+    return objective(config(COMPOSITE), BASELINE).score(metrics)
 
 
 def test_weights_count_and_units_do_not() -> None:
@@ -40,14 +40,14 @@ def test_weights_count_and_units_do_not() -> None:
 def test_the_primary_metric_weighs_one_unless_listed() -> None:
     settings = config('[metric]\nobjective = "composite"\n[metrics.f1]\ndirection = "max"\nweight = 1')
     reference = {"val_loss": 2.0, "f1": 0.5}
-    assert objective(settings, reference).merit({"val_loss": 1.0, "f1": 0.5}) == pytest.approx(math.log(2) / 2)
+    assert objective(settings, reference).score({"val_loss": 1.0, "f1": 0.5}) == pytest.approx(math.log(2) / 2)
 
 
 @pytest.mark.parametrize("missing", list(BASELINE))
 def test_a_missing_metric_has_no_score(missing: str) -> None:
     assert score(**{name: value for name, value in BASELINE.items() if name != missing}) is None
     reference = {name: value for name, value in BASELINE.items() if name != missing}
-    assert objective(config(COMPOSITE), reference).merit(BASELINE) is None
+    assert objective(config(COMPOSITE), reference).score(BASELINE) is None
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def test_a_ratio_rises_with_the_value(a: float, b: float, reference: float) -> N
 
 @pytest.mark.parametrize("direction", ["min", "max"])
 @given(a=FINITE, b=FINITE)
-def test_a_better_value_has_a_larger_merit(direction: str, a: float, b: float) -> None:
+def test_a_better_value_has_a_larger_score(direction: str, a: float, b: float) -> None:
     compared = objective(config(f'[metric]\ndirection = "{direction}"'), {})
-    merits = [compared.merit({"val_loss": value}) for value in (a, b)]
-    assert merits[0] is not None
-    assert merits[1] is not None
+    scores = [compared.score({"val_loss": value}) for value in (a, b)]
+    assert scores[0] is not None
+    assert scores[1] is not None
     better = a < b if direction == "min" else a > b
-    assert (merits[0] > merits[1]) == better
-    assert compared.shown(merits[0]) == a
+    assert (scores[0] > scores[1]) == better
+    assert compared.shown(scores[0]) == a
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_has_no_merit(value: float) -> None:
-    assert objective(config(), {}).merit({"val_loss": value}) is None
+def test_what_is_no_number_has_no_score(value: float) -> None:
+    assert objective(config(), {}).score({"val_loss": value}) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from evaluate.world import config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogit.evaluate.output import MOST_NAMES, MOST_POINTS, OutputReading, reading
+from autogit.evaluate.output import MAX_POINTS, MOST_NAMES, OutputReading, reading
 from autogit.records import RunStatus
 
 NANOGPT = """\
@@ -128,7 +128,7 @@ def test_reads_any_text(lines: list[str]) -> None:
 
 def test_hostile_output_is_bounded() -> None:
     listener = reading(config(), 1)
-    for number in range(3 * MOST_POINTS):
+    for number in range(3 * MAX_POINTS):
         listener.line(f"step {number} loss 3.0 name{number} 1", 0.0)
         listener.line(f"other{number}: 1", 0.0)
     listener.line("val_loss: 2.0", 0.0)
@@ -136,7 +136,7 @@ def test_hostile_output_is_bounded() -> None:
     assert listener.metrics["val_loss"] == 2.0
     assert len(listener.metrics) < 40
     assert listener.curve is not None
-    assert MOST_POINTS / 2 <= len(listener.curve.values) <= MOST_POINTS
+    assert MAX_POINTS / 2 <= len(listener.curve.values) <= MAX_POINTS
     assert all(a < b for a, b in zip(listener.curve.steps, listener.curve.steps[1:], strict=False))
 
 

@@ -40,8 +40,8 @@ class World:
     """Keeps a history; `judge` does what the loop does with a trial."""
 
     def __init__(self, settings: Config, result: Result) -> None:
-        self.evaluator = StandardEvaluator(settings)
         self.history = History(settings.metric)
+        self.evaluator = StandardEvaluator(settings, self.history)
         self.result = result
 
     def judge(self, number: str, base: str | None = None, lines: int = 1) -> Record:

@@ -11,7 +11,7 @@ from toy import make_toy
 
 from autogit import Lab
 from autogit.cli import cli
-from autogit.evaluate.stopping import reshaped, warm_up
+from autogit.evaluate.pruning import reshaped, warm_up
 from autogit.records import RunStatus, Verdict
 
 TRAIN = '''\

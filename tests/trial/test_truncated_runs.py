@@ -56,7 +56,7 @@ def test_a_run_counts_with_what_it_had_measured_when_its_time_was_over(tmp_path:
     assert slower.verdict is Verdict.REJECTED and slower.statistics["gain"] < 0
 
 
-def test_at_equal_step_speed_is_no_merit(tmp_path: Path) -> None:
+def test_at_equal_step_speed_is_no_score(tmp_path: Path) -> None:
     here = lab(tmp_path / "lab", '[budget]\nseconds = 1\ncompare = "step"\n[prune]\nconfidence = 0\n')
     slower = attempt(here, "pause = 0.02", "pause = 0.06")
     first = here.history["0"].runs[0]

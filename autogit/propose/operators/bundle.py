@@ -15,6 +15,7 @@ from autogit.propose.proposer import Traits
 from autogit.propose.rewriting import rewrite
 from autogit.propose.search.domains import draw
 from autogit.propose.search.failures import failed_moves
+from autogit.propose.search.hyperparameters import SMALL_SPACE
 from autogit.propose.search.setting import Search, Setting
 from autogit.propose.search.tpe import suggestions
 from autogit.protocols import Context
@@ -60,6 +61,9 @@ class BundleProposer(Traits):
         there = replace(context, files=files)
         # Values that were tried without the patterns are new with them.
         search = replace(Search.of(there), tried=()) if names else Search.of(there)
+        if not names and len(search.found.parameters) <= SMALL_SPACE:
+            # Steps of one parameter find more on a small space (benchmarks/early.py).
+            return None
         for setting in islice(_settings(there, search), MAX_SETTINGS):
             step = search.proposal(there, setting, self.name)
             changed = applied(files, step.diff) if step is not None else None

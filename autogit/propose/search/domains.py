@@ -36,6 +36,28 @@ def near(domain: Domain, value: Value | None, rng: np.random.Generator, reach: f
     return _unscaled(domain, _scale(domain, value) + float(rng.uniform(-1, 1)) * reach * _width(domain) / 4)
 
 
+def stepped(domain: Range, value: Value | None, share: float) -> Value:
+    """The value that lies a share of the range beyond `value`, inside the range."""
+    number = float(value) if isinstance(value, int | float) and (value > 0 or not domain.log) else domain.low
+    moved = _unscaled(domain, _scale(domain, number) + share * _width(domain))
+    if not domain.integer or not same(moved, value):
+        return moved
+    return brought(domain, number + math.copysign(domain.step or 1, share))
+
+
+def at_share(domain: Range, share: float) -> float:
+    """The number that lies at a share (0 to 1) of the range."""
+    scaled = _scale(domain, domain.low) + share * _width(domain)
+    return math.exp(scaled) if domain.log else scaled
+
+
+def share_at(domain: Range, value: Value | None) -> float:
+    """At which share of the range (0 to 1) `value` lies; the middle for what is no number."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or (domain.log and value <= 0):
+        return 0.5
+    return min(max((_scale(domain, value) - _scale(domain, domain.low)) / _width(domain), 0.0), 1.0)
+
+
 def distance(domain: Domain, a: Value | None, b: Value | None) -> float:
     """How far apart two values are, as a share of the range; listed values are 0 apart or 1."""
     if isinstance(domain, Choice) or not (_inside(domain, a) and _inside(domain, b)):

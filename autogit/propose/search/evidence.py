@@ -39,6 +39,10 @@ class Sample:
     reason: str = ""
 
     @property
+    def accepted(self) -> bool:
+        return self.verdict is Verdict.ACCEPTED
+
+    @property
     def moved(self) -> tuple[str, ...]:
         """The parameters in which it differs from its base."""
         return tuple(name for name in self.values if not same(self.values[name], self.before.get(name)))

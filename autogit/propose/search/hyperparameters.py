@@ -10,6 +10,8 @@ import numpy as np
 from autogit.propose.notices import Notices
 from autogit.propose.proposer import Traits
 from autogit.propose.search.domains import draw, every, holds, near
+from autogit.propose.search.gaussian import promising
+from autogit.propose.search.nearby import coordinate_moves
 from autogit.propose.search.parameters import Found, Parameter, same
 from autogit.propose.search.setting import Search, Setting
 from autogit.propose.search.tpe import importance, suggestions
@@ -20,6 +22,10 @@ GRAIN_SHARE = 0.04
 """What is nearer than this share of the range teaches little, and is tried only when nothing else is left."""
 MAX_SUGGESTIONS = 8
 """Suggestions of the model that are looked at before chance decides, if those before cannot be used."""
+SMALL_SPACE = 5
+"""Parameters up to which a space begins with a step of each; in larger ones that was no better (docs/search.md)."""
+EARLY_SAMPLES = 30
+"""Settings that are known, up to which a Gaussian process suggests in a small space; TPE does after that."""
 MAX_RANDOM_DRAWS = 200
 """Settings drawn before a finite space is gone through one by one."""
 
@@ -58,23 +64,36 @@ def _candidates(context: Context, search: Search) -> Iterator[Setting]:
     parameters, rng = list(search.found.parameters.values()), context.rng
     if not parameters:
         return
+    yield from _early(context, search, rng)
     seed = int(rng.integers(2**31))
     guided = suggestions(search.found, search.samples, context.pending, context.history.metric.direction, seed)
     for setting in islice(guided, MAX_SUGGESTIONS):
-        yield _part(setting, search.found, rng)
+        yield part(setting, search.found, rng)
     for _ in range(MAX_RANDOM_DRAWS):
-        yield _random(parameters, rng)
+        yield random_setting(parameters, rng)
     yield from _exhaustive(parameters)
 
 
-def _part(setting: Setting, found: Found, rng: np.random.Generator) -> Setting:
+def _early(context: Context, search: Search, rng: np.random.Generator) -> Iterator[Setting]:
+    """What is tried first in a small space: a step of each parameter, then what a Gaussian process expects most of."""
+    parameters, known = list(search.found.parameters.values()), len(search.samples) + len(context.pending)
+    if len(parameters) > SMALL_SPACE:
+        return
+    if known <= len(parameters):
+        yield from coordinate_moves(parameters, search.samples, rng)
+    if known < EARLY_SAMPLES:
+        direction = context.history.metric.direction
+        yield from islice(promising(search.found, search.samples, direction, rng, context.pending), MAX_SUGGESTIONS)
+
+
+def part(setting: Setting, found: Found, rng: np.random.Generator) -> Setting:
     """Some of what the model would change: a small change of what works keeps its cause plain."""
     names = [name for name, value in setting.items() if not same(value, found.parameters[name].value)]
     count = min(len(names), int(rng.choice([1, 2, len(setting)], p=[0.4, 0.3, 0.3])))
     return {names[i]: setting[names[i]] for i in sorted(rng.permutation(len(names))[:count])}
 
 
-def _random(parameters: list[Parameter], rng: np.random.Generator) -> Setting:
+def random_setting(parameters: list[Parameter], rng: np.random.Generator) -> Setting:
     """Mostly one parameter, seldom two or three: half of the values near the present one, half from anywhere."""
     count = min(len(parameters), int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])))
     chosen = [parameters[i] for i in sorted(rng.choice(len(parameters), count, replace=False))]

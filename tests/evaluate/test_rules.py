@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from evaluate.world import World, config, noisy, run, trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autogit.errors import ConfigError
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.seeds import accepted_until, audit_block, block
+from autogit.evaluate.comparison import ROTATE_EVERY, accepted_until, block, proof_block, seed_at
+from autogit.evaluate.rules import RULES, _installed, rule_of
 from autogit.history import History
 from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, RunStatus, Verdict
@@ -24,7 +28,14 @@ def lab(text: str = "", **levels: float) -> World:
 
 
 def seeds(record: Record) -> list[int]:
-    return [made.seed for made in record.runs]
+    """The seeds of a record's runs, as places in the order of all seeds: the first is 1."""
+    places = {seed_at(config(), index): index + 1 for index in range(4000)}
+    return [places[made.seed] for made in record.runs]
+
+
+def at(place: int) -> int:
+    """The seed at a place in that order."""
+    return seed_at(config(), place - 1)
 
 
 def test_the_baseline_is_measured_with_every_seed_and_accepted() -> None:
@@ -40,12 +51,12 @@ def test_a_better_change_is_accepted_on_paired_seeds_and_measured_on_fresh_ones(
     assert record.accepted
     chosen, fresh = [s for s in seeds(record) if s < 1000], [s for s in seeds(record) if s > 1000]
     assert fresh == [1001]
-    assert set(fresh) <= {r.seed for r in world.history["0"].runs}, "the old incumbent runs on them too"
+    assert set(fresh) <= set(seeds(world.history["0"])), "the old incumbent runs on them too"
     assert record.statistics["pairs"] == len(chosen)
-    differences = [world.result("0", s)["val_loss"] - world.result("2", s)["val_loss"] for s in fresh]
+    differences = [world.result("0", at(s))["val_loss"] - world.result("2", at(s))["val_loss"] for s in fresh]
     assert record.statistics["gain"] == pytest.approx(sum(differences))
     assert record.statistics["low"] < 0.07 < record.statistics["high"]
-    of_fresh = [r.metrics["val_loss"] for r in record.runs if r.seed in fresh]
+    of_fresh = [r.metrics["val_loss"] for r in record.runs if r.seed in map(at, fresh)]
     assert record.metrics["val_loss"] == pytest.approx(sum(of_fresh))
     assert "below exp/0 on 1 fresh seed" in record.reason
 
@@ -96,7 +107,7 @@ def test_without_noise_nothing_is_repeated() -> None:
 
 
 def test_min_delta_is_asked_for() -> None:
-    assert lab("[metric]\nmin_delta = 0.05").judge("2", "c0").accepted
+    assert lab("[metric]\nmin_delta = 0.03").judge("2", "c0").accepted
     assert lab("[metric]\nmin_delta = 0.15").judge("2", "c0").verdict is Verdict.REJECTED
 
 
@@ -140,7 +151,7 @@ def test_an_incumbent_that_fails_on_a_seed_is_not_compared_there() -> None:
 
 def test_an_incumbent_that_always_fails_ends_the_race() -> None:
     world = lab()
-    failing = tuple(run(seed, RunStatus.CRASHED) for seed in range(1, 500))
+    failing = tuple(run(at(place), RunStatus.CRASHED) for place in range(1, 500))
     world.history.add(replace(world.history["0"], runs=failing))
     record = world.judge("2", "c0")
     assert record.verdict is Verdict.REJECTED
@@ -196,7 +207,7 @@ def test_a_composite_decides() -> None:
     assert world.judge("2", "c1").verdict is Verdict.REJECTED
     assert "was not reported" in world.judge("3", "c1").reason
     history = History(config(text).metric)
-    lacking = StandardEvaluator(config(text)).decide([run(1, val_loss=1.0)], None, history, 0)
+    lacking = StandardEvaluator(config(text), history).decide([run(1, val_loss=1.0)], None, history, 0)
     assert isinstance(lacking, Judgement)
     assert lacking.verdict is Verdict.CRASHED
 
@@ -210,10 +221,11 @@ def test_a_better_candidate_is_never_judged_worse(gain: float, more: float, coun
         world = lab("[accept]\nmargin = 0.5")
         # The fresh seeds are there already, so that an accepted change is told from one that needs more runs.
         incumbent = world.history["0"]
-        fresh = tuple(world.run("0", seed) for seed in (1001, 1002, 1003))
+        fresh = tuple(world.run("0", at(place)) for place in (1001, 1002, 1003))
         world.history.add(replace(incumbent, runs=incumbent.runs + fresh))
         runs = [
-            run(s, val_loss=world.result("1", s)["val_loss"] - gain) for s in (*range(1, count + 1), 1001, 1002, 1003)
+            run(seed, val_loss=world.result("1", seed)["val_loss"] - gain)
+            for seed in map(at, (*range(1, count + 1), 1001, 1002, 1003))
         ]
         decision = world.evaluator.decide(runs, world.history["0"], world.history, lines)
         return decision.verdict if isinstance(decision, Judgement) else None
@@ -230,7 +242,7 @@ def test_a_better_candidate_is_never_judged_worse(gain: float, more: float, coun
 def test_no_number_or_none_never_wins(results: list[tuple[RunStatus, float | None]], rule: str, direction: str) -> None:
     world = lab(f'[metric]\ndirection = "{direction}"\n[accept]\nrule = "{rule}"')
     runs = [Run(seed, status, 1.0, None, {} if value is None else {"val_loss": value})
-            for seed, (status, value) in enumerate(results, 1)]  # fmt: skip
+            for seed, (status, value) in zip(map(at, range(1, 9)), results, strict=False)]  # fmt: skip
     decision = world.evaluator.decide(runs, world.history["0"], world.history, -1)
     usable = all(s.counts and v is not None and math.isfinite(v) for s, v in results)
     assert usable or isinstance(decision, Judgement)
@@ -240,7 +252,7 @@ def test_no_number_or_none_never_wins(results: list[tuple[RunStatus, float | Non
 
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_blocks_of_seeds_never_meet(a: int, b: int) -> None:
-    blocks = [set(kind(config(), n)) for kind in (block, audit_block) for n in {a, b}]
+    blocks = [set(kind(config(), n)) for kind in (block, proof_block) for n in {a, b}]
     assert sum(map(len, blocks)) == len(set.union(*blocks))
 
 
@@ -263,3 +275,123 @@ def test_a_block_belongs_to_its_incumbent_whatever_is_accepted_elsewhere() -> No
     assert accepted_until(world.history, "0") == 0
     assert accepted_until(world.history, "2") == 1
     assert min(seeds(world.judge("5", "c0"))) < 1000
+
+
+def test_a_rule_that_there_is_not_is_an_error_that_names_those_that_there_are() -> None:
+    settings = config('[accept]\nrule = "rase"')
+    with pytest.raises(ConfigError, match=r'accept.rule = "rase".*"certify", "greedy", "race".*did you mean "race"'):
+        StandardEvaluator(settings, History(settings.metric))
+
+
+def test_another_package_adds_a_rule_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lenient.py").write_text(
+        "from autogit.evaluate.rules import GreedyRule\n\n\nclass Lenient(GreedyRule):\n    baseline_seeds = 2\n"
+    )
+    (tmp_path / "lenient-1.dist-info").mkdir()
+    (tmp_path / "lenient-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: lenient\nVersion: 1\n")
+    (tmp_path / "lenient-1.dist-info" / "entry_points.txt").write_text("[autogit.rules]\nlenient = lenient:Lenient\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _installed.cache_clear()
+    try:
+        assert seeds(lab('[accept]\nrule = "lenient"').history["0"]) == [1, 2]
+    finally:
+        _installed.cache_clear()
+
+
+def test_every_rule_judges_in_the_unit_that_pruning_and_the_aa_test_ask_for() -> None:
+    found = {name: rule_of(config(f'[accept]\nrule = "{name}"\nseeds = 4')) for name in RULES}
+    assert {name: rule.baseline_seeds for name, rule in found.items()} == {"race": 4, "greedy": 1, "certify": 1}
+    assert {name: rule.lead for name, rule in found.items()} == {"race": 0.3, "greedy": 0.0, "certify": 0.0}
+    assert [name for name, rule in found.items() if rule.controls_errors] == ["race"]
+
+
+def test_neighbouring_seeds_are_far_apart() -> None:
+    chosen = sorted(block(config(), 0) + block(config(), 1) + proof_block(config(), 0))
+    assert min(b - a for a, b in itertools.pairwise(chosen)) >= 1000
+    assert max(seed_at(config(), index) for index in range(10**6)) < 2**31
+
+
+def test_after_many_candidates_the_incumbent_gets_new_seeds_and_a_candidate_keeps_its_own() -> None:
+    world = lab(**{str(number): 9.0 for number in range(1, ROTATE_EVERY + 2)})
+    for number in range(1, ROTATE_EVERY + 1):
+        assert 1 in seeds(world.judge(str(number), "c0"))
+    before = world.evaluator.decide([world.run("99", at(1))], world.history["0"], world.history, 0)
+    assert isinstance(before, Judgement) or before.candidate[0] == at(2), "it began with the former ones"
+    record = world.judge(str(ROTATE_EVERY + 1), "c0")
+    assert 1 not in seeds(record)
+    assert set(seeds(record)) <= set(range(16, 31))
+
+
+def test_less_than_min_delta_is_not_called_noise() -> None:
+    world = World(config("[metric]\nmin_delta = 0.5"), noisy({"0": 3.0, "1": 2.9, "2": 2.8}, own=0.0001))
+    world.judge("0")
+    record = world.judge("1", "c0")
+    assert record.verdict is Verdict.REJECTED
+    assert "less than the 0.5 that metric.min_delta asks for" in record.reason
+    assert "within the noise" not in record.reason
+
+
+def test_a_gain_within_the_noise_is_called_so() -> None:
+    world = World(config(), noisy({"0": 3.0, "1": 2.999}))
+    world.judge("0")
+    assert ", within the noise" in world.judge("1", "c0").reason
+
+
+def test_a_baseline_without_noise_is_not_judged_by_the_noise_of_another() -> None:
+    # A noisy past, then a person's commit after which every run measures the same.
+    world = lab()
+    world.judge("1", "c0")
+    levels = {"6": 1.0, "7": 0.9, "8": 1.0}
+    world.result = lambda number, seed: {"val_loss": levels[number]}
+    assert len(world.judge("6").runs) == 3
+    better = world.judge("7", "c6")
+    assert better.accepted
+    assert len(better.runs) == 1
+    assert "equal code gives equal results" in better.reason
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-9, 1e9, 1e90])
+def test_the_unit_of_the_metric_plays_no_part(scale: float) -> None:
+    def scaled(number: str, seed: int) -> dict[str, float]:
+        return {"val_loss": scale * noisy(LEVELS)(number, seed)["val_loss"]}
+
+    plain, other = lab(), World(config(), scaled)
+    other.judge("0")
+    for number in ("1", "2", "3"):
+        one, two = plain.judge(number, "c0"), other.judge(number, "c0")
+        assert (one.verdict, seeds(one)) == (two.verdict, seeds(two))
+        assert one.statistics["z"] == pytest.approx(two.statistics["z"], rel=1e-6)
+
+
+def test_where_the_terms_changed_the_code_is_measured_anew_and_nothing_reaches_across() -> None:
+    def under(record: Record, terms: str) -> Record:
+        return replace(record, environment={"terms": terms})
+
+    old = lab()
+    old.judge("2", "c0")
+    settings = config()
+    history = History(settings.metric, (under(record, "old") for record in old.history), terms="new")
+    assert history.at("c2") is None
+    assert history.baseline is None
+    assert history.improvement(history["2"]) is None
+    assert history.effects() == {}
+    assert history.top() == []
+    evaluator = StandardEvaluator(settings, history)
+    runs = [run(at(place), val_loss=5.0 + place) for place in (2001, 2002, 2003, 2004, 2005)]
+    decision = evaluator.decide(runs, None, history, 0)
+    while not isinstance(decision, Judgement):
+        runs += [run(seed, val_loss=5.0 + seed % 7) for seed in decision.candidate]
+        decision = evaluator.decide(runs, None, history, 0)
+    assert "do not compare" in decision.reason
+    history.add(under(Record(trial("9", None), Verdict.ACCEPTED, "", {"val_loss": 5.0}, tuple(runs)), "new"))
+    assert history.baseline == history["9"]
+    assert history.compared() == [history["9"]]
+
+
+def test_other_data_is_another_lab() -> None:
+    history = History(config().metric, (replace(r, environment={"data": "a"}) for r in lab().history))
+    assert history.at("c0") is not None
+    history.compare_on("b")
+    assert history.at("c0") is None
+    history.compare_on("a")
+    assert history.at("c0") is not None

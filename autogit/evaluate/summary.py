@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from autogit.config.model import Config
 from autogit.evaluate import curve as curves
@@ -35,7 +36,7 @@ def run_of(
         else:
             status, reason = RunStatus.CRASHED, read.missing(config.metric.name)
     curve = read.curve
-    metrics |= _perplexity(metrics) | ({} if curve is None else _shape(curve, goal))
+    metrics |= _perplexity(metrics) | ({} if curve is None else _shape(curve, goal, _rising(config, curve)))
     metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return Run(read.seed, status, trained.seconds, read.step, metrics, reason), curve
 
@@ -88,12 +89,18 @@ def _perplexity(metrics: Mapping[str, float]) -> dict[str, float]:
     return {"perplexity": math.exp(loss)}
 
 
-def _shape(curve: Curve, goal: float | None) -> dict[str, float]:
+def _rising(config: Config, curve: Curve) -> bool:
+    return config.metric.direction == "max" and curve.metric == normalised(config.metric.name)
+
+
+def _shape(curve: Curve, goal: float | None, rising: bool) -> dict[str, float]:
     final = curves.final(curve)
+    level = final if goal is None else goal
+    falling = replace(curve, values=tuple(-value for value in curve.values)) if rising else curve
     found = {
         "final_loss": final,
         "training_stability": curves.stability(curve),
         "early_trend": curves.early_trend(curve),
-        "steps_to_baseline_loss": curves.steps_to(curve, final if goal is None else goal),
+        "steps_to_baseline_loss": curves.steps_to(falling, -level if rising else level),
     }
     return {name: float(value) for name, value in found.items() if value is not None}

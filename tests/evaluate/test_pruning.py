@@ -99,8 +99,8 @@ def test_where_one_run_decides_to_be_level_is_not_to_be_behind() -> None:
     assert first_halt(Pruner(course(), 1000, steady(0.03), lead=0.0), level) is None
 
 
-def test_an_audited_run_goes_on_and_tells_what_would_have_happened() -> None:
-    pruner = Pruner(course(), 1000, steady(0.02), audit=True)
+def test_a_spared_run_goes_on_and_tells_what_would_have_happened() -> None:
+    pruner = Pruner(course(), 1000, steady(0.02), spared=True)
     assert first_halt(pruner, course(2.3)) is None
     assert pruner.halt is not None and "step 210" in pruner.halt.reason
 

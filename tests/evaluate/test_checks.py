@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from evaluate.world import World, config, noisy, run, trial
 
-from autogit.evaluate.certify import CERTIFIED, anchor, certify, due, provisional
-from autogit.evaluate.gains import gain, total_gain
-from autogit.evaluate.nulls import null_checks
+from autogit.evaluate.checks import aa_test, gain, total_gain
+from autogit.evaluate.comparison import proof_block
+from autogit.evaluate.rules import CERTIFIED, CertifyRule, anchor, provisional
 from autogit.history import History
 from autogit.protocols import Judgement, More
 from autogit.records import Record, RunStatus, Verdict
@@ -48,11 +48,11 @@ def test_unchanged_code_against_itself() -> None:
     settings = config()
     honest = World(settings, noisy({"0": 3.0}))
     honest.judge("0")
-    found = null_checks(settings, honest.history)
+    found = aa_test(settings, honest.history)
     assert (found.trials, found.fooled, found.low) == (1, 0, 0.0)
     assert 0 < found.high < 1
-    assert null_checks(settings, History(settings.metric)).trials == 0
-    assert null_checks(config('[accept]\nrule = "greedy"'), honest.history).trials == 0
+    assert aa_test(settings, History(settings.metric)).trials == 0
+    assert aa_test(config('[accept]\nrule = "greedy"'), honest.history).trials == 0
 
 
 def test_a_rule_that_is_fooled_shows() -> None:
@@ -63,7 +63,7 @@ def test_a_rule_that_is_fooled_shows() -> None:
         sign = 1 if number % 2 else -1
         runs = tuple(run(s, val_loss=3 + sign * (0.1 if s % 2 else -0.1) + 0.001 * s) for s in range(1, 7))
         history.add(Record(trial(str(number)), Verdict.ACCEPTED, "", {"val_loss": 3.0}, runs))
-    found = null_checks(settings, history)
+    found = aa_test(settings, history)
     assert (found.trials, found.fooled) == (8, 4)
     assert found.low < 0.5 < found.high
 
@@ -85,7 +85,7 @@ def certified(world: World, tip: str) -> Judgement:
     against = anchor(world.history)
     assert against is not None
     while True:
-        decision = certify(config(CERTIFY), world.history[tip], against, world.history)
+        decision = CertifyRule(config(CERTIFY)).certify(world.history[tip], against, world.history)
         if isinstance(decision, Judgement):
             return decision
         assert isinstance(decision, More)
@@ -98,9 +98,9 @@ def certified(world: World, tip: str) -> Judgement:
 
 def test_a_tip_that_is_better_is_certified_on_seeds_that_chose_nothing() -> None:
     world = tower(3.0, 2.9, 2.8, 2.7)
-    assert due(world.history)
+    assert CertifyRule(config(CERTIFY)).prove(world.history["3"], world.history) is not None
     assert certified(world, "3").verdict is Verdict.ACCEPTED
-    assert all(r.seed % 1000 > 500 for r in world.history["3"].runs[1:])
+    assert {r.seed for r in world.history["3"].runs[1:]} <= set(proof_block(config(CERTIFY), 3))
 
 
 def test_a_tip_that_was_lucky_is_not() -> None:
@@ -110,7 +110,9 @@ def test_a_tip_that_was_lucky_is_not() -> None:
 def test_a_tip_that_crashes_is_not() -> None:
     world = tower(3.0, 2.9)
     record = world.history["1"]
-    world.history.add(replace(record, runs=(*record.runs, run(1501, RunStatus.CRASHED, "why"))))
+    world.history.add(
+        replace(record, runs=(*record.runs, run(proof_block(config(CERTIFY), 1)[0], RunStatus.CRASHED, "why")))
+    )
     assert certified(world, "1").verdict is Verdict.CRASHED
 
 
@@ -121,7 +123,30 @@ def test_the_anchor_moves_with_certification() -> None:
     world.history.add(replace(world.history["2"], checks=({CERTIFIED: True},)))
     assert anchor(world.history) == world.history["2"]
     assert [record.id for record in provisional(world.history)] == ["3"]
-    assert not due(world.history)
+    assert CertifyRule(config(CERTIFY)).prove(world.history["3"], world.history) is None
     assert anchor(History(config().metric)) is None
     with pytest.raises(StopIteration):
         next(iter(provisional(History(config().metric))))
+
+
+def test_the_interval_of_a_sum_is_as_wide_as_independent_errors_make_it() -> None:
+    steps = [
+        Record(
+            trial(str(n), "c0"),
+            Verdict.ACCEPTED,
+            "",
+            {},
+            statistics={"gain": 1.0, "low": 1.0 - half, "high": 1.0 + half},
+        )
+        for n, half in enumerate((3.0, 4.0), 1)
+    ]
+    total = total_gain(steps)
+    assert total is not None
+    assert (total.value, total.low, total.high) == (2.0, pytest.approx(-3.0), pytest.approx(7.0))
+    assert str(total) == "2 better on fresh seeds (95% interval -3 to 7)"
+
+
+def test_a_gain_that_was_not_accepted_or_not_measured_is_none() -> None:
+    found = {"gain": 1.0, "low": 0.0, "high": 2.0}
+    assert gain(Record(trial("1", "c0"), Verdict.REJECTED, "", {}, statistics=found)) is None
+    assert gain(Record(trial("1", "c0"), Verdict.ACCEPTED, "", {}, statistics={"gain": 1.0})) is None
