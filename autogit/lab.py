@@ -29,6 +29,7 @@ from autogit.records import Curve, Idea, Proposal, Record, RunStatus
 if TYPE_CHECKING:
     from autogit.evaluate.checks import AATest, Gain
     from autogit.evaluate.noise import Noise
+    from autogit.evaluate.pruning import Ranking
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
     from autogit.report.export import Done
@@ -108,6 +109,12 @@ class Lab:
     def pruning(self) -> Pruning:
         """How many runs were stopped early, and what the ones that were let finish tell of that."""
         return self.history.pruning()
+
+    def ranking(self) -> Ranking | None:
+        """How far the loss that runs report ranks trials as the metric does; None if the metric itself is reported."""
+        from autogit.evaluate.pruning import PrunerMaker
+
+        return PrunerMaker(self.config, self.ledger, self.history).ranking()
 
     def fooled(self) -> tuple[AATest, AATest]:
         """How often the rule took luck for progress: on two halves of each incumbent's own runs, on null trials."""
@@ -340,7 +347,7 @@ class Lab:
         audited = None if best is None else audit(best)
         first = None if baseline is None else audit(baseline)
         before = None if first is None else first.value
-        checks = dict(zip(("unchanged code against itself", "null trials"), self.fooled(), strict=True))
+        checks = dict(zip(("A/A test", "null trials"), self.fooled(), strict=True))
         return Facts(
             lab=self.ledger.root.name,
             folder=str(self.ledger.root),

@@ -31,6 +31,7 @@ from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
 from autogit.records import Record
 from autogit.report.export import Exported, LiveExport
+from autogit.report.notify import Notifier
 from autogit.trial.audit import Auditor
 from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
 from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
@@ -118,6 +119,7 @@ class Wiring:
         proposer = build_portfolio(config, cancel)
         proposer.notices.say(*([UNPROTECTED] if unprotected else []), *([UNTRUSTED] if untrusted else []))
         exports = LiveExport(config.observe.exporters, self.ledger.private, self.exported)
+        notifier = Notifier(config.notify, self.ledger.root.name, config.limits.cost)
         return Services(
             config=config,
             config_hash=self.file.hash,
@@ -129,11 +131,12 @@ class Wiring:
             land=self.land,
             jobs=self._jobs(config),
             pruner=PrunerMaker(config, self.ledger, self.history),
-            notices=lambda: [*proposer.notices.take(), *exports.take()],
+            notices=lambda: [*proposer.notices.take(), *exports.take(), *notifier.take()],
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,
                 LiveFile(self.ledger.private).tell,
                 exports.tell,
+                notifier.tell,
             ),
             cancel=cancel,
         )

@@ -2,6 +2,7 @@
 
     python benchmarks/acceptance.py                                  # about a minute
     python benchmarks/acceptance.py --sigma 0.05 --correlation 0.5   # your own noise
+    python benchmarks/acceptance.py --labs 2000                      # labs whose noise is not what the rule assumes
 
 First single trials, at known and at estimated noise: false accepts, power and runs of the race. Then whole loops
 through `StandardEvaluator.decide` itself, seed by seed, beside two rules that are used elsewhere: greedy (one run
@@ -212,6 +213,85 @@ def judged(
         runs += made(trial, decision.candidate)
 
 
+# ---- labs whose noise is not what the rule assumes, and changes that do nothing
+
+KINDS = {
+    "normal": "normal noise",
+    "t3": "heavy tails (Student's t, 3 degrees of freedom)",
+    "lucky": "skewed: now and then a lucky run",
+    "unlucky": "skewed: now and then a bad run",
+    "broken": "5% of runs 8 sd worse",
+    "unlike 0.5": "candidates differ in noise (log sd 0.5)",
+    "unlike 1.0": "candidates differ in noise (log sd 1.0)",
+    "seeds 0.6": "neighbouring seeds correlated 0.6",
+}
+CANDIDATES = 40
+"""Changes that do nothing, judged on one baseline by each lab."""
+REACH = 40
+"""Neighbouring seeds whose noise a seed shares."""
+
+
+@dataclass(frozen=True)
+class Odd(World):
+    """A world whose runs have noise of another `kind`."""
+
+    kind: str = "normal"
+
+    def loss(self, level: float, loop: int, trial: int, seed: int) -> float:
+        """One run's loss."""
+        name, _, size = self.kind.partition(" ")
+        shared = np.random.default_rng([loop, seed]).standard_normal()
+        rng = np.random.default_rng([loop, seed, 1 + trial])
+        own, scale = rng.standard_normal(), 1.0
+        if name == "t3":
+            own = rng.standard_t(3) / math.sqrt(3)
+        elif name == "lucky":
+            own = 1 - rng.exponential()
+        elif name == "unlucky":
+            own = rng.exponential() - 1
+        elif name == "broken":
+            own += 8 * (rng.random() < 0.05)
+        elif name == "unlike" and trial > 0:
+            scale = math.exp(float(size) * np.random.default_rng([loop, 77, 1 + trial]).standard_normal())
+        elif name == "seeds":
+            rho = float(size)
+            near = [
+                np.random.default_rng([loop, REACH + seed - k, 1 + trial, 5]).standard_normal() for k in range(REACH)
+            ]
+            own = math.sqrt(1 - rho**2) * math.fsum(rho**k * one for k, one in enumerate(near))
+        mixed = math.sqrt(self.correlation) * shared + scale * math.sqrt(1 - self.correlation) * own
+        return level + self.sigma * mixed
+
+
+def judged_lab(world: World, accept: Accept, candidates: int, effect: float, loop: int) -> list[bool]:
+    """Which of a lab's candidates were accepted; each improves by `effect` standard deviations of a pair."""
+    config = Config(train=Train("train"), metric=Metric(), accept=accept)
+    history = History(config.metric)
+    evaluator, tally, levels, accepted = StandardEvaluator(config, history), Tally(), {"c0": 100.0}, []
+    for number in range(candidates + 1):
+        trial = Trial(f"{number}", f"c{number}", "c0", "", "simulation" if number else BASELINE, "")
+        gained = effect * world.sigma * math.sqrt(2 * (1 - world.correlation)) if number else 0.0
+        levels[trial.commit] = 100.0 - gained
+        record = judged(world, evaluator, history, trial, levels, loop, tally)
+        history.add(record)
+        if number:
+            accepted.append(record.accepted)
+    return accepted
+
+
+def odd_labs(world: World, accept: Accept, labs: int) -> str:
+    """How often the first candidate, and any of forty, passes though it does nothing; and the first one's power."""
+    first = sum(judged_lab(world, accept, 1, 0.0, loop)[0] for loop in range(labs))
+    power = [sum(judged_lab(world, accept, 1, effect, loop)[0] for loop in range(labs // 10)) for effect in (1.0, 2.0)]
+    many = [judged_lab(world, accept, CANDIDATES, 0.0, loop) for loop in range(labs // 40)]
+    every, total = sum(map(sum, many)), CANDIDATES * len(many)
+    fooled = sum(map(any, many))
+    rates = [f"{hits / of:6.2%} ({low:.2%} to {high:.2%})" for hits, of in ((first, labs), (every, total))
+             for low, high in [wilson(hits, of)]]  # fmt: skip
+    shares = ", ".join(f"{hits / (labs // 10):.0%}" for hits in power)
+    return f"{rates[0]:>26} {rates[1]:>26} {fooled:3} of {len(many):3} {shares:>10}"
+
+
 def mad_loops(world: World, trials: int, count: int) -> Tally:
     """Loops that keep what is better than the best so far and whose |value - baseline| / MAD is above 2."""
     tally = Tally()
@@ -247,9 +327,19 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.99)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=100, help="of one loop (default 100)")
+    parser.add_argument("--labs", type=int, help="only labs with odd noise, so many for each row")
     parser.add_argument("--loops", type=int, default=100, help="for each rule (default 100)")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
+    if options.labs:
+        heads = ("the first", "all 40 of a lab")
+        print(f"{'changes that do nothing, accepted:':58} {heads[0]:>26} {heads[1]:>26} labs fooled  power at 1, 2")
+        for correlation in (options.correlation, 0.0):
+            for kind, words in KINDS.items():
+                world = Odd(100 * options.sigma, correlation, kind=kind)
+                accept = Accept(confidence=options.confidence, seeds=options.seeds)
+                print(f"correlation {correlation:4g}, {words:40} {odd_labs(world, accept, options.labs)}", flush=True)
+        return
 
     print("single trials; effects in standard deviations of a paired difference; 200,000 trials each")
     print(f"{'rule':42} {'null':>7} {'1':>6} {'1.5':>6} {'2':>6}   runs at null, 1")

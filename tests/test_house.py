@@ -13,7 +13,7 @@ import autogit
 PACKAGE = Path(autogit.__file__).parent
 ROOMS = {"propose", "patch", "execute", "evaluate", "ledger", "report"}
 """One for each thing that autogit does. They do not import each other."""
-GROUND = {"errors", "records", "events", "history", "protocols", "diff", "wording", "config"}
+GROUND = {"errors", "records", "events", "history", "protocols", "diff", "wording", "files", "config"}
 """What every room may use."""
 ABOVE = {
     "trial": set(),

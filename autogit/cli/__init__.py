@@ -13,6 +13,7 @@ from autogit import __version__
 from autogit.cli.ablate import ablate
 from autogit.cli.best import best
 from autogit.cli.common import Commands
+from autogit.cli.compare import compare
 from autogit.cli.completion import completion
 from autogit.cli.context import context_
 from autogit.cli.doctor import doctor
@@ -55,8 +56,8 @@ def cli(context: click.Context, folder: str) -> None:
 
 
 COMMANDS = (
-    init, doctor, loop, try_, status, stop, log, show, top, best, trends, undo, ablate, reset, idea, context_, report,
-    export, reproduce, verify, sync, gc, completion,
+    init, doctor, loop, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea, context_,
+    report, export, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:

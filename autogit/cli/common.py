@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from autogit.errors import AutogitError, BaselineError, BrokenEnvironmentError, ConfigError, Interrupted, PatchError
 from autogit.wording import duration, plain
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from autogit.lab import Lab
     from autogit.records import Record
 
+LEAST_SQUEEZED = 12
+"""Columns that a squeezed column of a table keeps."""
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 """As the shell counts a process that SIGPIPE ended: whoever read the output had enough of it."""
@@ -32,7 +39,10 @@ class Commands(click.Group):
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
         """Reads what stands before the command."""
         try:
-            return super().make_context(*arguments, **settings)
+            context = super().make_context(*arguments, **settings)
+            if os.environ.get("NO_COLOR"):
+                context.color = False
+            return context
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:
@@ -126,10 +136,15 @@ def consent(yes: bool) -> Callable[[str], bool]:
     return ask
 
 
-def echo(text: object = "", nl: bool = True, **style: Any) -> None:
+def echo(text: object = "", nl: bool = True, err: bool = False, **style: Any) -> None:
     """Prints text that may have come from anywhere; `style` is click's: fg, bold, dim."""
     words = plain(str(text))
-    click.echo(click.style(words, **style) if style else words, nl=nl)
+    click.echo(click.style(words, **style) if style else words, nl=nl, err=err)
+
+
+def echo_parts(parts: Iterable[tuple[str, str | None]]) -> None:
+    """Prints pieces of one line, each in its colour."""
+    click.echo("".join(click.style(plain(text), fg=color) if color else plain(text) for text, color in parts))
 
 
 def echo_error(text: str) -> None:
@@ -181,31 +196,130 @@ def pulse(quiet: float, line: str, cores: float | None, columns: int = 100) -> s
     return ", ".join(parts) + shortened(" ".join(plain(line).split()), columns)
 
 
-def echo_table(rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "") -> None:
+def echo_table(
+    rows: Sequence[Mapping[str, str]], right: Sequence[str] = (), squeeze: str = "", optional: Sequence[str] = ()
+) -> None:
     """Prints rows under their keys as headings, within the width of the terminal.
 
-    Columns in `right` are numbers; `squeeze` is the column that gives way where the table is too wide.
+    Columns in `right` are numbers; `squeeze` is the column that gives way if the table is too wide, and then `optional`
+    ones are left out, the first one first.
     """
     if not rows:
         return
     rows = [{name: " ".join(plain(cell).split()) for name, cell in row.items()} for row in rows]
     names = list(rows[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
+    widths = {name: max(columns(name), *(columns(row[name]) for row in rows)) for name in names}
+
+    def over(least: int) -> int:
+        needed = sum(min(widths[name], least) if name == squeeze else widths[name] for name in names)
+        return needed + 2 * (len(names) - 1) - width()
+
+    for name in optional:
+        if name in names and over(LEAST_SQUEEZED) > 0:
+            names.remove(name)
     if squeeze:
-        over = sum(widths.values()) + 2 * (len(names) - 1) - width()
-        widths[squeeze] = max(12, widths[squeeze] - max(0, over))
+        widths[squeeze] = max(LEAST_SQUEEZED, widths[squeeze] - max(0, over(widths[squeeze])))
     for row in [dict(zip(names, names, strict=True)), *rows]:
         cells = [_cell(row[name], widths[name], name in right) for name in names]
         echo("  ".join(cells).rstrip())
 
 
 def _cell(text: str, width: int, right: bool) -> str:
-    return shortened(text, width).rjust(width) if right else shortened(text, width).ljust(width)
+    text = shortened(text, width)
+    blanks = " " * (width - columns(text))
+    return blanks + text if right else text + blanks
+
+
+def columns(text: str) -> int:
+    """How wide a text is in a terminal: Chinese characters and most pictures take two columns, accents none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
 
 
 def shortened(text: str, width: int) -> str:
     """The text in at most `width` columns; an ellipsis says that it goes on."""
-    return text if len(text) <= width else text[: width - 1] + "…"
+    if columns(text) <= width:
+        return text
+    kept, used = [], 0
+    for char in text:
+        used += columns(char)
+        if used > width - 1:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+def echo_tsv(rows: Sequence[Mapping[str, float | str | None]]) -> None:
+    """Prints rows for programs: a line of headings, tabs between cells, nothing cut."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table: list[list[float | str | None]] = [[*names], *([row.get(name) for name in names] for row in rows)]
+    for cells in table:
+        echo("\t".join("" if cell is None else " ".join(plain(str(cell)).split()) for cell in cells))
+
+
+def color_of_line(line: str) -> str | None:
+    """The colour of a diff's line."""
+    colors = {"+": "green", "-": "red", "@": "cyan"}
+    return None if line.startswith(("+++", "---")) else colors.get(line[:1])
+
+
+@contextmanager
+def paged() -> Iterator[None]:
+    """What is printed inside goes through a pager on a terminal, as git does: one screen or less is shown at once.
+
+    $GIT_PAGER and $PAGER are followed; `cat` or an empty one turns it off.
+    """
+    pager = os.environ.get("GIT_PAGER", os.environ.get("PAGER", "less"))
+    if sys.stdout is None or not sys.stdout.isatty() or pager in ("", "cat"):
+        yield
+        return
+    context = click.get_current_context()
+    terminal, text = sys.stdout, io.StringIO()
+    color = context.color is not False
+    context.find_root().color = context.color = color
+    sys.stdout = text
+    try:
+        yield
+    finally:
+        sys.stdout = terminal
+        os.environ["PAGER"] = pager
+        os.environ.setdefault("LESS", "FRX")
+        if text.getvalue():
+            click.echo_via_pager(text.getvalue(), color=color)
+
+
+class TrialNumber(click.ParamType[str]):
+    """The number of a trial; the shell completes it, with its title where the shell shows such."""
+
+    name = "trial"
+
+    def shell_complete(self, context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The closed trials whose number begins so."""
+        import subprocess
+
+        from autogit.config.load import find
+
+        start = "exp/" if incomplete.startswith("exp/") else ""
+        try:
+            file = find(Path(context.find_root().params.get("folder") or "."))
+            command = ["git", "for-each-ref", "--sort=-version:refname", "--format=%(refname:lstrip=3)%09%(subject)",
+                       "refs/tags/exp"]  # fmt: skip
+            folder = file.root / file.config.workspace
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5)
+        except (AutogitError, OSError, subprocess.SubprocessError):
+            return []
+        found = [line.partition("\t")[::2] for line in done.stdout.splitlines()]
+        return [
+            CompletionItem(start + id, help=plain(title)) for id, title in found if (start + id).startswith(incomplete)
+        ]
+
+
+def trial_argument(name: str, shown: str = "N", required: bool = True) -> Callable[[Any], Any]:
+    """An argument that names a trial."""
+    return click.argument(name, metavar=shown, type=TrialNumber(), required=required)
 
 
 def metric_name(lab: Lab) -> str:
@@ -216,7 +330,7 @@ def metric_name(lab: Lab) -> str:
 def luck(lab: Lab) -> list[str]:
     """How often the rule took luck for progress, a line for each way to know; none where there is nothing to tell."""
     free, trials = lab.fooled()
-    names = {"code against itself": free, "null trials": trials}
+    names = {"A/A test": free, "null trials": trials}
     return [f"{name}: {checks}" for name, checks in names.items() if checks.trials]
 
 

@@ -79,7 +79,7 @@ def init(
     path.write_text(draft(found), encoding="utf-8")
     if found.endless:
         if not as_json:
-            click.echo(f"training may never end ({found.endless}); trying it for some seconds", err=True)
+            echo(f"training may never end ({found.endless}); trying it for some seconds", err=True)
         found = budgeted(found)
         path.write_text(draft(found), encoding="utf-8")
     _queue(found)
@@ -115,9 +115,9 @@ def _chosen(found: Survey, metric: str) -> Survey:
 
     if not found.sure:
         shown = found.candidates[:9]
-        click.echo("several scripts look as if they train:")
+        echo("several scripts look as if they train:")
         for place, candidate in enumerate(shown, 1):
-            click.echo(f"  {place}  {candidate.path}  ({candidate.why})")
+            echo(f"  {place}  {candidate.path}  ({candidate.why})")
         script = shown[_number("which one", len(shown)) - 1].path
         found = survey(found.folder, script, metric)
     if found.metric is None and not metric:
@@ -125,9 +125,9 @@ def _chosen(found: Survey, metric: str) -> Survey:
         found = survey(found.folder, found.script.path, name)
     elif found.metric is not None and not metric and not found.metric.sure and found.other_metrics:
         shown_metrics = [found.metric, *found.other_metrics]
-        click.echo("several numbers may be the metric:")
+        echo("several numbers may be the metric:")
         for place, each in enumerate(shown_metrics, 1):
-            click.echo(f"  {place}  {each.name}, {each.direction} is better, printed at {each.place}")
+            echo(f"  {place}  {each.name}, {each.direction} is better, printed at {each.place}")
         name = shown_metrics[_number("which one", len(shown_metrics)) - 1].name
         found = survey(found.folder, found.script.path, name)
     return found
@@ -165,7 +165,7 @@ def _tell(found: Survey, path: Path) -> None:
         rows = [{"search": c.name, "now": str(c.value), "in": str(c.place)} for c in found.constants]
         echo_table(rows, ("now",), "in")
     if found.ideas:
-        click.echo(f"\nqueued {len(found.ideas)} ideas of another loop's list; see them with: autogit idea")
+        echo(f"\nqueued {len(found.ideas)} ideas of another loop's list; see them with: autogit idea")
     if found.doubts:
         echo("\ncould not tell:")
         for doubt in found.doubts:

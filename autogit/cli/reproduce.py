@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autogit.cli.common import consent, echo, echo_json, json_option, open_lab
+from autogit.cli.common import consent, echo, echo_json, json_option, open_lab, trial_argument
 from autogit.wording import number
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example:  autogit reproduce 17")
-@click.argument("trial", metavar="N")
+@trial_argument("trial")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Repeat the run of this seed (again for more of them).")
 @click.option("--yes", is_flag=True, help="Run the commands of another clone's configuration without asking.")
 @json_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autogit.cli.common import echo, echo_json, json_option, open_lab, wrapped
+from autogit.cli.common import color_of_line, echo, echo_json, json_option, open_lab, paged, trial_argument, wrapped
 from autogit.report.export import record_dict
 from autogit.wording import duration, number, percent
 
@@ -19,7 +19,7 @@ LOG_LINES = 20
 
 
 @click.command(epilog="Example:  autogit show 17")
-@click.argument("trial", metavar="N")
+@trial_argument("trial")
 @json_option
 @click.pass_context
 def show(context: click.Context, trial: str, as_json: bool) -> None:
@@ -30,16 +30,17 @@ def show(context: click.Context, trial: str, as_json: bool) -> None:
         more = {"diff": lab.diff(record.id), "log": lab.log(record.id), "checkpoints": _kept(lab, record)}
         echo_json(record_dict(lab.history, record) | more)
         return
-    show_record(lab, record)
-    diff = lab.diff(record.id)
-    if diff:
-        echo()
-        for line in diff.rstrip("\n").split("\n"):
-            echo(line, fg=_color(line))
-    lines = lab.log(record.id).rstrip("\n").splitlines()
-    if lines:
-        echo(f"\nlog{f', the last {LOG_LINES} of {len(lines)} lines' if len(lines) > LOG_LINES else ''}:")
-        echo("\n".join(f"  {line}" for line in lines[-LOG_LINES:]))
+    with paged():
+        show_record(lab, record)
+        diff = lab.diff(record.id)
+        if diff:
+            echo()
+            for line in diff.rstrip("\n").split("\n"):
+                echo(line, fg=color_of_line(line))
+        lines = lab.log(record.id).rstrip("\n").splitlines()
+        if lines:
+            echo(f"\nlog{f', the last {LOG_LINES} of {len(lines)} lines' if len(lines) > LOG_LINES else ''}:")
+            echo("\n".join(f"  {line}" for line in lines[-LOG_LINES:]))
 
 
 def show_record(lab: Lab, record: Record) -> None:
@@ -81,8 +82,3 @@ def _kept(lab: Lab, record: Record) -> list[str]:
     from autogit.trial.retention import kept
 
     return [str(path) for path in kept(lab.ledger.private, record.id)]
-
-
-def _color(line: str) -> str | None:
-    colors = {"+": "green", "-": "red", "@": "cyan"}
-    return None if line.startswith(("+++", "---")) else colors.get(line[:1])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from autogit.cli.common import echo_json, json_option, open_lab
+from autogit.cli.common import echo_json, json_option, open_lab, trial_argument
 from autogit.report.export import record_dict
 from autogit.wording import plain
 
 
 @click.command(epilog="Example:  autogit undo 17")
-@click.argument("trial", metavar="N")
+@trial_argument("trial")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context

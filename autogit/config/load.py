@@ -84,6 +84,7 @@ def _check(config: Config, source: str) -> None:
         ("evaluate.holdout", config.evaluate.holdout),
         ("budget.command", config.budget.command),
         ("budget.check", config.budget.check),
+        ("check.command", config.check.command),
     ):
         try:
             names = {name for _, name, _, _ in string.Formatter().parse(command) if name is not None}

@@ -257,6 +257,30 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A gate before training: a change that breaks it never trains. Protect the files that it needs, such as tests
+    (`train.protected`), or a change could edit them."""
+
+    command: str = ""
+    """Run by `sh` in a checkout of the trial, in the sandbox; any exit status but 0 fails. Such as "pytest -q". The
+    unchanged code has to pass it, too. Placeholders as in `train.command`."""
+    timeout: Positive = 600.0
+    """Seconds after which it has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told while a loop runs, and nobody watches: a new best, the end and why, a broken environment, money at
+    80% of `limits.cost`."""
+
+    urls: tuple[str, ...] = ()
+    """Where to, as Apprise writes it ("ntfy://topic", "slack://$SLACK_TOKEN"); needs autogit[notify]. $NAME stands for
+    an environment variable: this file is kept in git, so no key may stand in it."""
+    command: str = ""
+    """Run by `sh` for each event, which it gets as JSON on standard input."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """Who listens while a loop runs."""
 
@@ -294,7 +318,9 @@ class Config:
     search: Search = Search()
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
+    check: Check = Check()
     observe: Observe = Observe()
+    notify: Notify = Notify()
 
     @property
     def terms(self) -> str:

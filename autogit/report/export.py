@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +14,7 @@ from autogit.errors import AutogitError
 from autogit.events import Closed, Ended, Event
 from autogit.history import History
 from autogit.records import Curve, Record
+from autogit.report.background import Background
 
 GROUP = "autogit.exporters"
 """The entry points by which another package adds an exporter: `name = "package.module:Class"`."""
@@ -26,8 +26,6 @@ BUILT_IN = {
     "tensorboard": "autogit.report.exporters.tensorboard:TensorboardExporter",
     "wandb": "autogit.report.exporters.wandb:WandbExporter",
 }
-LAST_SECONDS = 120.0
-"""So long a loop that has ended waits for its exporters."""
 
 
 def record_dict(history: History, record: Record) -> dict[str, Any]:
@@ -144,36 +142,24 @@ class LiveExport:
     def __init__(self, names: Sequence[str], private: Path, read: Callable[[Record], Exported]) -> None:
         """`read` gives what is handed over of a trial. Raises AutogitError if an exporter cannot be had."""
         kinds = {name: exporter(name) for name in names}
-        self._exporters = {name: kind(target_of(kind, private)) for name, kind in kinds.items()}
+        exporters = {name: kind(target_of(kind, private)) for name, kind in kinds.items()}
         self._read = read
-        self._queue: queue.SimpleQueue[Exported | None] = queue.SimpleQueue()
-        self._notices: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._background: Background[Exported] = Background(
+            {name: partial(_export_one, each) for name, each in exporters.items()},
+            "exporting to {name} failed and is left out from here on: {error}",
+        )
 
     def tell(self, event: Event) -> None:
         """Listens for closed trials, and for the end."""
-        if isinstance(event, Closed) and self._exporters:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="exports", daemon=True)
-                self._thread.start()
-            self._queue.put(self._read(event.record))
-        elif isinstance(event, Ended) and self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(LAST_SECONDS)
-            self._thread = None
+        if isinstance(event, Closed) and not self._background.idle:
+            self._background.put(self._read(event.record))
+        elif isinstance(event, Ended):
+            self._background.end()
 
     def take(self) -> list[str]:
         """What the person should know since the last call."""
-        found = []
-        while not self._notices.empty():
-            found.append(self._notices.get())
-        return found
+        return self._background.take()
 
-    def _work(self) -> None:
-        while (trial := self._queue.get()) is not None:
-            for name, each in list(self._exporters.items()):
-                try:
-                    each.export([trial])
-                except Exception as error:  # another's code: whatever it raises, the loop goes on
-                    del self._exporters[name]
-                    self._notices.put(f"exporting to {name} failed and is left out from here on: {error}")
+
+def _export_one(each: Exporter, trial: Exported) -> None:
+    each.export([trial])

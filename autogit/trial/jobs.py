@@ -73,6 +73,19 @@ class JobMaker:
             grace=self.config.budget.grace,
         )
 
+    def check(self, checkout: Path, out: Path, seed: int, variables: Mapping[str, str]) -> Job:
+        """The gate before training; like training it cannot write to protected files."""
+        return Job(
+            command=self._fill(self.config.check.command, seed, self.config.budget.steps, out, variables),
+            checkout=checkout,
+            folder=checkout / self.prefix,
+            out=out,
+            variables=variables,
+            protected=self._protected_files(checkout),
+            data=self._data(checkout),
+            timeout=self.config.check.timeout,
+        )
+
     def protected(
         self,
         command: str,

@@ -52,6 +52,8 @@ class Judge:
         """Returns the verdict on the runs so far, or which runs to make first."""
         if opened.refused:
             return Judgement(Verdict.INVALID, opened.refused)
+        if failed := self._check(opened, slot):
+            return Judgement(Verdict.INVALID, failed)
         with self._session.lock:
             incumbent, history = self._incumbent(opened.trial), self._session.history
             decision = self._evaluator.decide(opened.runs, incumbent, history, opened.lines)
@@ -158,6 +160,17 @@ class Judge:
             self.fill_missing_run(candidate, seed, slot)
         for seed in more.incumbent:
             self.fill_missing_run(incumbent, seed, slot)
+
+    def _check(self, opened: OpenTrial, slot: int) -> str:
+        """Why the trial does not pass the gate before training; empty if it does."""
+        if opened.checked or opened.trial.operator in DECIDED:
+            return ""
+        opened.checked = True
+        done = self.measurement.check(opened.trial, slot)
+        if done is None or done.succeeded:
+            return ""
+        opened.logs.append(f"== check\n{done.log.rstrip()}\n")
+        return f"the check failed: {done.reason}"
 
     def _incumbent(self, trial: Trial) -> Record | None:
         return None if trial.is_baseline else self._session.history.at(trial.base)

@@ -115,6 +115,17 @@ class Measurement:
         spared = pruner is not None and pruner.halt is not None and trained.halt is None
         return replace(measured, spared=spared)
 
+    def check(self, trial: Trial, slot: int) -> Execution | None:
+        """Runs the gate before training; None if there is none. Raises Interrupted."""
+        if not self._config.check.command:
+            return None
+        seed = self._config.train.seed
+        out = self.out(trial, seed)
+        out.mkdir(parents=True, exist_ok=True)
+        checkout = self._ledger.checkout(trial.commit, slot)
+        job = self._jobs.check(checkout, out, seed, self._executor.variables(slot, seed))
+        return self._execute(job, NullMonitor())
+
     def audit(self, trial: Trial, seed: int, slot: int) -> Run | None:
         """What a run of `trial` amounts to on the audit data; None where its output is gone. Raises Interrupted."""
         out = self.out(trial, seed)

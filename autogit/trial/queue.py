@@ -69,6 +69,8 @@ class OpenTrial:
     reproduce: str = ""
     asked: int = 0
     """Runs that were asked for until now."""
+    checked: bool = False
+    """Whether it has been through the gate before training."""
     since: float = field(default_factory=time.monotonic)
     """When its present run began, by the monotonic clock in seconds."""
     kept: int = 0

@@ -63,3 +63,26 @@ def test_a_rule_that_is_fooled_shows() -> None:
     found = aa_test(settings, history)
     assert (found.trials, found.fooled) == (8, 4)
     assert found.low < 0.5 < found.high
+
+
+def test_the_interval_of_a_sum_is_as_wide_as_independent_errors_make_it() -> None:
+    steps = [
+        Record(
+            trial(str(n), "c0"),
+            Verdict.ACCEPTED,
+            "",
+            {},
+            statistics={"gain": 1.0, "low": 1.0 - half, "high": 1.0 + half},
+        )
+        for n, half in enumerate((3.0, 4.0), 1)
+    ]
+    total = total_gain(steps)
+    assert total is not None
+    assert (total.value, total.low, total.high) == (2.0, pytest.approx(-3.0), pytest.approx(7.0))
+    assert str(total) == "2 better on fresh seeds (95% interval -3 to 7)"
+
+
+def test_a_gain_that_was_not_accepted_or_not_measured_is_none() -> None:
+    found = {"gain": 1.0, "low": 0.0, "high": 2.0}
+    assert gain(Record(trial("1", "c0"), Verdict.REJECTED, "", {}, statistics=found)) is None
+    assert gain(Record(trial("1", "c0"), Verdict.ACCEPTED, "", {}, statistics={"gain": 1.0})) is None

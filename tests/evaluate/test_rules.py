@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from evaluate.world import World, config, noisy, run, trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autogit.errors import ConfigError
 from autogit.evaluate import StandardEvaluator
-from autogit.evaluate.comparison import accepted_until, block, proof_block, seed_at
+from autogit.evaluate.comparison import ROTATE_EVERY, accepted_until, block, proof_block, seed_at
+from autogit.evaluate.rules import RULES, _installed, rule_of
 from autogit.history import History
 from autogit.protocols import Judgement, More
 from autogit.records import Record, Run, RunStatus, Verdict
@@ -271,3 +275,123 @@ def test_a_block_belongs_to_its_incumbent_whatever_is_accepted_elsewhere() -> No
     assert accepted_until(world.history, "0") == 0
     assert accepted_until(world.history, "2") == 1
     assert min(seeds(world.judge("5", "c0"))) < 1000
+
+
+def test_a_rule_that_there_is_not_is_an_error_that_names_those_that_there_are() -> None:
+    settings = config('[accept]\nrule = "rase"')
+    with pytest.raises(ConfigError, match=r'accept.rule = "rase".*"certify", "greedy", "race".*did you mean "race"'):
+        StandardEvaluator(settings, History(settings.metric))
+
+
+def test_another_package_adds_a_rule_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lenient.py").write_text(
+        "from autogit.evaluate.rules import GreedyRule\n\n\nclass Lenient(GreedyRule):\n    baseline_seeds = 2\n"
+    )
+    (tmp_path / "lenient-1.dist-info").mkdir()
+    (tmp_path / "lenient-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: lenient\nVersion: 1\n")
+    (tmp_path / "lenient-1.dist-info" / "entry_points.txt").write_text("[autogit.rules]\nlenient = lenient:Lenient\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _installed.cache_clear()
+    try:
+        assert seeds(lab('[accept]\nrule = "lenient"').history["0"]) == [1, 2]
+    finally:
+        _installed.cache_clear()
+
+
+def test_every_rule_judges_in_the_unit_that_pruning_and_the_aa_test_ask_for() -> None:
+    found = {name: rule_of(config(f'[accept]\nrule = "{name}"\nseeds = 4')) for name in RULES}
+    assert {name: rule.baseline_seeds for name, rule in found.items()} == {"race": 4, "greedy": 1, "certify": 1}
+    assert {name: rule.lead for name, rule in found.items()} == {"race": 0.3, "greedy": 0.0, "certify": 0.0}
+    assert [name for name, rule in found.items() if rule.controls_errors] == ["race"]
+
+
+def test_neighbouring_seeds_are_far_apart() -> None:
+    chosen = sorted(block(config(), 0) + block(config(), 1) + proof_block(config(), 0))
+    assert min(b - a for a, b in itertools.pairwise(chosen)) >= 1000
+    assert max(seed_at(config(), index) for index in range(10**6)) < 2**31
+
+
+def test_after_many_candidates_the_incumbent_gets_new_seeds_and_a_candidate_keeps_its_own() -> None:
+    world = lab(**{str(number): 9.0 for number in range(1, ROTATE_EVERY + 2)})
+    for number in range(1, ROTATE_EVERY + 1):
+        assert 1 in seeds(world.judge(str(number), "c0"))
+    before = world.evaluator.decide([world.run("99", at(1))], world.history["0"], world.history, 0)
+    assert isinstance(before, Judgement) or before.candidate[0] == at(2), "it began with the former ones"
+    record = world.judge(str(ROTATE_EVERY + 1), "c0")
+    assert 1 not in seeds(record)
+    assert set(seeds(record)) <= set(range(16, 31))
+
+
+def test_less_than_min_delta_is_not_called_noise() -> None:
+    world = World(config("[metric]\nmin_delta = 0.5"), noisy({"0": 3.0, "1": 2.9, "2": 2.8}, own=0.0001))
+    world.judge("0")
+    record = world.judge("1", "c0")
+    assert record.verdict is Verdict.REJECTED
+    assert "less than the 0.5 that metric.min_delta asks for" in record.reason
+    assert "within the noise" not in record.reason
+
+
+def test_a_gain_within_the_noise_is_called_so() -> None:
+    world = World(config(), noisy({"0": 3.0, "1": 2.999}))
+    world.judge("0")
+    assert ", within the noise" in world.judge("1", "c0").reason
+
+
+def test_a_baseline_without_noise_is_not_judged_by_the_noise_of_another() -> None:
+    # A noisy past, then a person's commit after which every run measures the same.
+    world = lab()
+    world.judge("1", "c0")
+    levels = {"6": 1.0, "7": 0.9, "8": 1.0}
+    world.result = lambda number, seed: {"val_loss": levels[number]}
+    assert len(world.judge("6").runs) == 3
+    better = world.judge("7", "c6")
+    assert better.accepted
+    assert len(better.runs) == 1
+    assert "equal code gives equal results" in better.reason
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-9, 1e9, 1e90])
+def test_the_unit_of_the_metric_plays_no_part(scale: float) -> None:
+    def scaled(number: str, seed: int) -> dict[str, float]:
+        return {"val_loss": scale * noisy(LEVELS)(number, seed)["val_loss"]}
+
+    plain, other = lab(), World(config(), scaled)
+    other.judge("0")
+    for number in ("1", "2", "3"):
+        one, two = plain.judge(number, "c0"), other.judge(number, "c0")
+        assert (one.verdict, seeds(one)) == (two.verdict, seeds(two))
+        assert one.statistics["z"] == pytest.approx(two.statistics["z"], rel=1e-6)
+
+
+def test_where_the_terms_changed_the_code_is_measured_anew_and_nothing_reaches_across() -> None:
+    def under(record: Record, terms: str) -> Record:
+        return replace(record, environment={"terms": terms})
+
+    old = lab()
+    old.judge("2", "c0")
+    settings = config()
+    history = History(settings.metric, (under(record, "old") for record in old.history), terms="new")
+    assert history.at("c2") is None
+    assert history.baseline is None
+    assert history.improvement(history["2"]) is None
+    assert history.effects() == {}
+    assert history.top() == []
+    evaluator = StandardEvaluator(settings, history)
+    runs = [run(at(place), val_loss=5.0 + place) for place in (2001, 2002, 2003, 2004, 2005)]
+    decision = evaluator.decide(runs, None, history, 0)
+    while not isinstance(decision, Judgement):
+        runs += [run(seed, val_loss=5.0 + seed % 7) for seed in decision.candidate]
+        decision = evaluator.decide(runs, None, history, 0)
+    assert "do not compare" in decision.reason
+    history.add(under(Record(trial("9", None), Verdict.ACCEPTED, "", {"val_loss": 5.0}, tuple(runs)), "new"))
+    assert history.baseline == history["9"]
+    assert history.compared() == [history["9"]]
+
+
+def test_other_data_is_another_lab() -> None:
+    history = History(config().metric, (replace(r, environment={"data": "a"}) for r in lab().history))
+    assert history.at("c0") is not None
+    history.compare_on("b")
+    assert history.at("c0") is None
+    history.compare_on("a")
+    assert history.at("c0") is not None

@@ -3,14 +3,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from evaluate.world import config, execution
+from evaluate.world import config, execution, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autogit.evaluate import StandardEvaluator
 from autogit.history import History
 from autogit.protocols import Ending, Execution, Halt
-from autogit.records import Run, RunStatus
+from autogit.records import Record, Run, RunStatus, Verdict
 
 EVALUATED = '[evaluate]\ncommand = "python evaluate.py"'
 
@@ -113,3 +113,34 @@ def test_whatever_is_printed_only_finite_numbers_are_recorded(lines: list[str]) 
     run = made("\n".join(lines), execution())
     assert all(math.isfinite(value) for value in run.metrics.values())
     assert run.status.counts <= ("val_loss" in run.metrics)
+
+
+def test_training_overrides_nothing_that_the_evaluator_measured() -> None:
+    printed = "val_loss: 0.1\nmemory: 1\nspeed: 7\nperplexity: 1"
+    run = made(printed, execution(), execution("val_loss: 2.0\nmemory: 900"), EVALUATED)
+    assert (run.metrics["val_loss"], run.metrics["memory"]) == (2.0, 900.0)
+    assert run.metrics["speed"] == 7.0, "what the evaluator does not measure is the script's own word"
+    assert run.metrics["perplexity"] == pytest.approx(math.exp(2.0))
+
+
+def test_the_goal_is_the_baselines_final_loss_and_is_told_by_the_history() -> None:
+    history = History(config().metric)
+    evaluator = StandardEvaluator(config(), history)
+    text = "\n".join(f"step {step} loss {5 - 0.01 * step}" for step in range(0, 200, 10)) + "\nval_loss: 3.0"
+
+    def reached() -> float:
+        return evaluator.run(1, evaluator.reading(1).read(text), execution(), None)[0].metrics["steps_to_baseline_loss"]
+
+    assert reached() == 190.0
+    history.add(Record(trial("0"), Verdict.ACCEPTED, "", {"val_loss": 3.5, "final_loss": 4.0}))
+    assert reached() == 110.0
+
+
+def test_a_rising_series_reaches_the_baselines_level_from_below() -> None:
+    settings = config('[metric]\nname = "acc"\ndirection = "max"')
+    history = History(settings.metric)
+    history.add(Record(trial("0"), Verdict.ACCEPTED, "", {"acc": 0.5, "final_loss": 0.5}))
+    evaluator = StandardEvaluator(settings, history)
+    text = "\n".join(f"step {step} acc {step / 100}" for step in range(0, 100, 10))
+    run, _ = evaluator.run(1, evaluator.reading(1).read(text), execution(), None)
+    assert run.metrics["steps_to_baseline_loss"] == 50.0

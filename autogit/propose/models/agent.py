@@ -92,7 +92,7 @@ class AgentProposer(Traits):
             title=said.title or untitled,
             proposer=self.name,
             operator=REPAIR if crashed else said.kind,
-            rationale=said.hypothesis,
+            rationale=self._repeats.with_elsewhere(said.hypothesis, diff, context),
             expected=said.expected,
             parents=(crashed.id,) if crashed else stale.parents if stale else (),
             usage=used + (stale.usage or Usage()) if stale else used,

@@ -151,7 +151,7 @@ class LlmProposer(Traits):
             title=answer.title or (talk.stale.title if talk.stale else untitled),
             proposer=self.name,
             operator=REPAIR if crashed else answer.kind,
-            rationale=answer.hypothesis,
+            rationale=self._repeats.with_elsewhere(answer.hypothesis, diff, context),
             expected=answer.expected,
             parents=(crashed.id,) if crashed else talk.stale.parents if talk.stale else (),
             usage=talk.usage + (talk.stale.usage or Usage()) if talk.stale else talk.usage,

@@ -45,6 +45,11 @@ class Repeats:
                 return f"tried before on other code as trial {record.id} ({record.verdict}{gain})"
         return ""
 
+    def with_elsewhere(self, rationale: str, diff: str, context: Context) -> str:
+        """Returns the rationale of a change, with the trial on other code that made the same one, if any did."""
+        found = self.elsewhere(diff, context) if diff else ""
+        return f"{rationale} ({found})".strip() if found else rationale
+
     def _of(self, record: Record, context: Context) -> str:
         if record.id not in self._digests:
             self._digests[record.id] = digest(context.revisions.diff(record.id))

@@ -131,7 +131,7 @@ def _gpus(lab: Lab) -> Iterator[Finding]:
 
 
 def _luck(lab: Lab) -> Iterator[Finding]:
-    for name, checks in zip(("code against itself", "null trials"), lab.fooled(), strict=True):
+    for name, checks in zip(("A/A test", "null trials"), lab.fooled(), strict=True):
         if checks.trials:
             # More than the rule promises, beyond what the interval leaves open.
             state = State.NOTE if checks.low > 1 - lab.config.accept.confidence else State.GOOD

@@ -96,6 +96,17 @@ def test_a_repetition_is_refused_before_training_and_the_model_is_told(serve: Se
     assert "a trial that is running" in stubborn.refused
 
 
+def test_a_repetition_of_what_was_tried_on_other_code_says_where(serve: Serve) -> None:
+    bench = LlmBench()
+    first = proposer(serve(Say(answer(DIFF)))).propose(bench.context())
+    bench.close(first, 1.2, Verdict.REJECTED)
+    other = proposer(serve(Say(answer(DIFF.replace("96", "80"))))).propose(bench.context())
+    bench.close(other, 0.9, Verdict.ACCEPTED)
+    again = proposer(serve(Say(answer(DIFF)))).propose(bench.context())
+    assert not again.refused
+    assert again.rationale == "It was too small. (tried before on other code as trial 1 (rejected, 0.2 worse there))"
+
+
 def test_the_oldest_waiting_idea_is_followed_and_named(serve: Serve) -> None:
     bench = LlmBench()
     bench.told.queue = (Idea("aaaa0000", "Try grouped-query attention", "1"), Idea("bbbb0000", "Try RMSNorm", "2"))
