@@ -26,7 +26,7 @@ ABOVE = {
 """What else those may use that put rooms together."""
 CLI_REACHES = {
     "evaluate.gains", "evaluate.checks", "propose.ideas", "propose.beliefs", "propose.lineage", "report.export",
-    "report.exporters", "report.finalize", "report.chart", "report.page", "config.load",
+    "report.exporters", "report.compare", "report.select", "report.page",
 }  # fmt: skip
 """Values that the command line shows, by the module that defines them."""
 
