@@ -24,6 +24,8 @@ MAX_SEED = 2**31
 ROTATE_EVERY = 20
 """Candidates after which an incumbent is compared on new seeds: one lucky run of its own must not flatter, or hide,
 everything that comes after."""
+MIN_EQUAL_RUNS = 3
+"""Runs of an incumbent that measure the same, after which its code is held to give equal results."""
 SPARE = 3
 """So many times `accept.seeds` are the seeds of one turn: an incumbent may fail with some."""
 DEAD = {
@@ -84,6 +86,13 @@ class Comparison:
 
     def noise(self, *own: Sequence[Pair]) -> Noise | None:
         """Returns the noise of a pair, given the candidate's `own` pairs, block by block."""
+        theirs = [*scores(self.incumbent.runs, self.objective.score).values()]
+        if (
+            len(theirs) >= MIN_EQUAL_RUNS
+            and len({*theirs}) == len({*scores(self.runs, self.objective.score).values()}) == 1
+        ):
+            # What does not vary now is not judged by how former code varied.
+            return Noise(0.0, len(theirs) - 1, paired=True)
         return noise(self.records, self.objective.score, [[pair.gain for pair in pairs] for pairs in own])
 
     def more(self, seeds: Sequence[int]) -> More:
