@@ -226,7 +226,13 @@ class StackRule:
         proved = {*seeds, *(s for number in range(_proofs(history)) for s in proof_block(self._config, number))}
         raced = [r for r in history.compared() if r.id not in (tip.id, against.id)] + [tip, against]
         groups = [[v for seed, v in scores(r.runs, compared.score).items() if seed in proved] for r in raced]
-        return judged_from(pooled([g for g in groups if len(g) > 1]), self._proof_gains(history), [gains])
+        unit = max((abs(value) for group in groups for value in group), default=1.0) or 1.0
+        repeats, others, own = (
+            [[value / unit for value in group] for group in some if len(group) > 1]
+            for some in (groups, self._proof_gains(history), [gains])
+        )
+        found = judged_from(pooled(repeats), others, own)
+        return None if found is None else found.scaled(unit)
 
     def _proof_gains(self, history: History) -> list[list[float]]:
         """Returns the paired differences of earlier proofs, failed ones too: proved ones alone would be a selection."""

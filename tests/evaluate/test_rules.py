@@ -279,7 +279,7 @@ def test_a_block_belongs_to_its_incumbent_whatever_is_accepted_elsewhere() -> No
 
 def test_a_rule_that_there_is_not_is_an_error_that_names_those_that_there_are() -> None:
     settings = config('[accept]\nrule = "rase"')
-    with pytest.raises(ConfigError, match=r'accept.rule = "rase".*"certify", "greedy", "race".*did you mean "race"'):
+    with pytest.raises(ConfigError, match=r'accept.rule = "rase".*"greedy", "race", "stack".*did you mean "race"'):
         StandardEvaluator(settings, History(settings.metric))
 
 
@@ -300,9 +300,9 @@ def test_another_package_adds_a_rule_by_an_entry_point(tmp_path: Path, monkeypat
 
 def test_every_rule_judges_in_the_unit_that_pruning_and_the_aa_test_ask_for() -> None:
     found = {name: rule_of(config(f'[accept]\nrule = "{name}"\nseeds = 4')) for name in RULES}
-    assert {name: rule.baseline_seeds for name, rule in found.items()} == {"race": 4, "greedy": 1, "certify": 1}
-    assert {name: rule.lead for name, rule in found.items()} == {"race": 0.3, "greedy": 0.0, "certify": 0.0}
-    assert [name for name, rule in found.items() if rule.controls_errors] == ["race"]
+    assert {name: rule.baseline_seeds for name, rule in found.items()} == {"race": 4, "greedy": 1, "stack": 1}
+    assert {name: rule.lead for name, rule in found.items()} == {"race": 0.3, "greedy": 0.0, "stack": -1.0}
+    assert [name for name, rule in found.items() if rule.controls_errors] == ["race", "stack"]
 
 
 def test_neighbouring_seeds_are_far_apart() -> None:

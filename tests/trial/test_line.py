@@ -53,7 +53,7 @@ def test_a_loop_keeps_proves_and_hands_over(tmp_path: Path) -> None:
 def test_luck_is_kept_and_not_proved(tmp_path: Path) -> None:
     folder = luck(tmp_path / "lab")
     start = git(folder, "rev-parse", "main")
-    Lab.open(folder).loop(trials=12)
+    Lab.open(folder).loop(trials=30)
     lab = Lab.open(folder)
     unproved = [r for r in lab.trials() if r.verdict is Verdict.UNPROVED]
     assert unproved and git(folder, "rev-parse", "main") == start and next_of(folder) == ""
