@@ -31,3 +31,10 @@ def test_every_command_works_and_says_something(tmp_path: Path) -> None:
         assert done.stdout.strip() or "worktree" in command, command
     assert "learning_rate = 0.3" in (tmp_path / "by-hand" / "train.py").read_text()
     assert git(folder, "status", "--porcelain") == ""
+
+
+def test_the_faq_quotes_messages_that_there_are() -> None:
+    page = PAGE.with_name("faq.md").read_text()
+    quoted = [words.strip("… ") for words in re.findall(r"\*\*`([^`]+)`\*\*", page)]
+    source = "".join(file.read_text() for file in (PAGE.parents[1] / "autogit").rglob("*.py"))
+    assert len(quoted) > 8 and [words for words in quoted if words not in source] == []

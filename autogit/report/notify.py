@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from autogit.config.model import Notify
 from autogit.errors import AutogitError
-from autogit.events import Closed, Ended, Event, Notice
+from autogit.events import Closed, Ended, Event
 from autogit.report.background import Background
 from autogit.wording import counted, duration, percent, plain
 
@@ -27,7 +27,7 @@ class Message:
     """What is told, also as JSON."""
 
     event: str
-    """"best", "ended", "broken" or "money"."""
+    """"best", "ended", "broken" (ended by an error) or "money"."""
     lab: str
     title: str
     text: str
@@ -62,8 +62,6 @@ class Notifier:
                 if record.accepted and not record.trial.is_baseline:
                     title = f"{self._lab}: {record.trial.ref} is accepted, {percent(improvement)} over the baseline"
                     self._put("best", title, f"{record.trial.title}: {record.reason}", record.trial.ref, improvement)
-            case Notice(text=text) if "environment is broken" in text:
-                self._put("broken", f"{self._lab}: the environment is broken", text)
             case Ended():
                 kind = "broken" if event.reason == "ended by an error" else "ended"
                 done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"

@@ -56,7 +56,7 @@ def parts(facts: Facts) -> list[Part]:
     for record in _moves(facts):
         names = record.trial.parameters
         # A bundle counts for each of its parts.
-        keys = [("move", part) for part in record.trial.operator.split("+") if part not in names]
+        keys = [("move", part) for part in record.trial.parts if part not in names]
         keys += [("proposer", record.trial.proposer), *(("parameter", name) for name in names)]
         for key in dict.fromkeys(keys):
             groups.setdefault(key, []).append(record)
