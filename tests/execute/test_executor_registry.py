@@ -24,7 +24,7 @@ def test_this_machine_is_the_default() -> None:
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest_one() -> None:
-    with pytest.raises(ConfigError, match='executor.backend = "locl": expected one of "local".*did you mean "local"'):
+    with pytest.raises(ConfigError, match=r'executor.backend = "locl": expected one of "local".*did you mean "local"'):
         backend_of(named("locl"))
 
 
