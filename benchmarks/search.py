@@ -1,6 +1,6 @@
 """Who finds the better code with the same compute: the search beside its peers and without its parts.
 
-    python benchmarks/search.py replay RESULTS.jsonl [--repetitions 100] [--part 0/2]
+    python benchmarks/search.py replay RESULTS.jsonl [--repetitions 100] [--part 0/2] [--only METHOD]
     python benchmarks/search.py show RESULTS.jsonl
 
 `replay` runs every method on the recorded table (benchmarks/search_table.py) as if it trained, and appends a line for
@@ -55,14 +55,14 @@ class Outcome:
         return self.losses[max(0, int(np.searchsorted(self.spent, spent, side="right")) - 1)]
 
 
-def replay(path: Path, repetitions: int, part: int, parts: int) -> None:
-    """Appends what `path` lacks."""
+def replay(path: Path, repetitions: Sequence[int], only: str) -> None:
+    """Appends what `path` lacks of these repetitions; of one method, if `only` names it."""
     measured = Table()
     known = {(o.track, o.method, o.repetition) for o in read([path])} if path.exists() else set()
-    for repetition in range(repetitions)[part::parts]:
+    for repetition in repetitions:
         for track, (values, patterns) in TRACKS.items():
             for method, run in METHODS.items():
-                if (track, method, repetition) in known:
+                if (track, method, repetition) in known or method != (only or method):
                     continue
                 start = time.process_time()
                 trace = run(Task(measured, dict(values), patterns, BUDGET, repetition))
@@ -112,6 +112,10 @@ def show(outcomes: Sequence[Outcome]) -> None:
 
 def _track(rows: dict[str, list[Outcome]], best: float) -> None:
     finals = {method: np.array([o.at(BUDGET) for o in row]) for method, row in rows.items()}
+    if PEER not in finals or OURS not in finals:
+        for method, row in rows.items():
+            print(f"{method:30}" + "".join(f"{np.mean([o.at(look) for o in row]) - best:8.4f}" for look in LOOKS))
+        return
     target = float(finals[PEER].mean())
     print(f"{'':31}regret after so many full runs{'':25}fresh   to reach    better, worse   Wilcoxon")
     head = "".join(f"{look:>8}" for look in LOOKS)
@@ -141,10 +145,14 @@ def main() -> None:
     parser.add_argument("command", choices=("replay", "show"))
     parser.add_argument("paths", type=Path, nargs="+", metavar="RESULTS.jsonl")
     parser.add_argument("--repetitions", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="the first repetition's number, which its dice follow")
+    parser.add_argument("--only", default="", choices=("", *METHODS), help="one method alone")
     parser.add_argument("--part", default="0/1", help="k/n: every n-th repetition, from the k-th (from 0)")
     options = parser.parse_args()
     if options.command == "replay":
-        replay(options.paths[0], options.repetitions, *map(int, options.part.split("/")))
+        part, parts = map(int, options.part.split("/"))
+        numbers = range(options.first, options.first + options.repetitions)[part::parts]
+        replay(options.paths[0], numbers, options.only)
     else:
         show(read(options.paths))
 
