@@ -9,8 +9,7 @@ from autogit.errors import WorkspaceError
 from autogit.ledger import note
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.journal import Journal
-from autogit.ledger.git.refs import Move
+from autogit.ledger.git.refs import Journal, Move
 from autogit.ledger.numbers import Numbers, number
 from autogit.ledger.repository import Repository
 

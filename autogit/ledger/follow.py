@@ -10,11 +10,9 @@ from autogit.errors import WorkspaceError
 from autogit.files import walk
 from autogit.ledger.checkouts import Checkout
 from autogit.ledger.git import commits
-from autogit.ledger.git.locks import WriteLock
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import changed
+from autogit.ledger.git.objects import Entry, ObjectStore, changed
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import Entry
+from autogit.ledger.git.refs import WriteLock
 
 
 class CheckoutBusyError(WorkspaceError):

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from autogit.ledger.checkouts import checkouts
 from autogit.ledger.follow import CheckoutBusyError, Follower
 from autogit.ledger.git import commits
-from autogit.ledger.git.journal import Journal
-from autogit.ledger.git.locks import WriteLock
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.program import Git
+from autogit.ledger.git.refs import Journal, WriteLock
 
 if TYPE_CHECKING:
     import psutil

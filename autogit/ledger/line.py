@@ -13,9 +13,8 @@ from functools import lru_cache
 from autogit.errors import AutogitError, MainMovedError
 from autogit.ledger.ending import DEAD, epitaph
 from autogit.ledger.git import commits
-from autogit.ledger.git.journal import Journal
 from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.refs import Move
+from autogit.ledger.git.refs import Journal, Move
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
 

@@ -14,10 +14,9 @@ from autogit.ledger import attachments, note
 from autogit.ledger.archive import ARCHIVE, archived
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.journal import Journal
-from autogit.ledger.git.paths import edit, walk
+from autogit.ledger.git.objects import edit, walk
 from autogit.ledger.git.program import GitFailedError
-from autogit.ledger.git.refs import Move
+from autogit.ledger.git.refs import Journal, Move
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict

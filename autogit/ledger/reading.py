@@ -10,9 +10,7 @@ from autogit.errors import UnknownTrialError
 from autogit.ledger import attachments, ideas, lfs, message
 from autogit.ledger.ending import BRANCHES, TAGS
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.objects import Object
-from autogit.ledger.git.paths import lookup, walk
-from autogit.ledger.git.tree import EXECUTABLE, FILE
+from autogit.ledger.git.objects import EXECUTABLE, FILE, Object, lookup, walk
 from autogit.ledger.ids import ID
 from autogit.ledger.order import ordered
 from autogit.ledger.repository import Repository

@@ -10,10 +10,9 @@ from autogit.errors import WorkspaceError
 from autogit.ledger.annotations import Annotations
 from autogit.ledger.following import Following
 from autogit.ledger.git import commits
-from autogit.ledger.git.locks import WriteLock
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.program import Git
-from autogit.ledger.git.refs import Move, RefMovedError, Refs
+from autogit.ledger.git.refs import Move, RefMovedError, Refs, WriteLock
 
 _TRIES = 50
 """How often a write is made anew because another git moved a ref; each failure means that someone else got on."""

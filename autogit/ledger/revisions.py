@@ -5,10 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import changed, edit, lookup
+from autogit.ledger.git.objects import Entry, ObjectStore, changed, edit, lookup
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import Entry
 
 Change = tuple[str, str]
 """The trees before and after."""

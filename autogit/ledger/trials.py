@@ -14,9 +14,8 @@ from autogit.ledger import attachments, message, proposals
 from autogit.ledger import runs as open_runs
 from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.paths import edit, lookup
+from autogit.ledger.git.objects import EXECUTABLE, FILE, Entry, edit, lookup
 from autogit.ledger.git.refs import Move, RefMovedError
-from autogit.ledger.git.tree import EXECUTABLE, FILE, Entry
 from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.ids import ID
 from autogit.ledger.line import ProvisionalLine
