@@ -84,12 +84,12 @@ class ObjectStore:
         self._new: dict[str, Object] = {}
         self._recent: OrderedDict[str, Object] = OrderedDict()
         self._batch: subprocess.Popen[bytes] | None = None
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         self._syncers = ThreadPoolExecutor(8, thread_name_prefix="sync")
 
     def close(self) -> None:
         """Ends the reading process."""
-        with self._turn:
+        with self._lock:
             if self._batch is not None:
                 for stream in (self._batch.stdin, self._batch.stdout):
                     if stream is not None:
@@ -125,7 +125,7 @@ class ObjectStore:
     def add(self, kind: str, body: bytes) -> str:
         """Takes in an object; it is on the disk after the next `flush`."""
         id = hashlib.new(self._git.format, b"%s %d\0" % (kind.encode(), len(body)) + body).hexdigest()
-        with self._turn:
+        with self._lock:
             self._new[id] = Object(id, kind, body)
             self._remember(self._new[id])
         return id
@@ -135,7 +135,7 @@ class ObjectStore:
 
     def flush(self) -> None:
         """Writes and syncs what is new. Raises WorkspaceError where the disk does not take it."""
-        with self._turn:
+        with self._lock:
             try:
                 for some in batched(self._new.values()):
                     self._write(some)
@@ -172,7 +172,7 @@ class ObjectStore:
             Path(name).rename(place)
 
     def _ask(self, names: list[str]) -> list[Object | None]:
-        with self._turn:
+        with self._lock:
             known = {name: found for name in names if (found := self._new.get(name) or self._recent.get(name))}
             asked = [name for name in names if name not in known]
             for name, found in zip(asked, self._converse(asked) if asked else [], strict=True):

@@ -57,7 +57,7 @@ class WriteLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         self._depth = 0
         self._file = -1
 
@@ -67,7 +67,7 @@ class WriteLock:
         return self._file
 
     def __enter__(self) -> WriteLock:
-        self._turn.acquire()
+        self._lock.acquire()
         if self._depth == 0:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -81,7 +81,7 @@ class WriteLock:
         if self._depth == 0:
             os.close(self._file)
             self._file = -1
-        self._turn.release()
+        self._lock.release()
 
 
 @contextmanager
