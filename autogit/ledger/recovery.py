@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from autogit.errors import MainMovedError
 from autogit.ledger import message
 from autogit.ledger.archive import Archive
-from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits
 from autogit.ledger.git.refs import Move
 from autogit.ledger.ids import ID
 from autogit.ledger.line import ProvisionalLine
-from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
 from autogit.ledger.sync import finish_merge
+from autogit.ledger.trial_refs import BRANCHES, DEAD, TAGS, Numbers, ending
 from autogit.records import Record, Verdict
 
 

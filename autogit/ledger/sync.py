@@ -14,14 +14,13 @@ from autogit.errors import WorkspaceError
 from autogit.ledger import attachments, note
 from autogit.ledger.annotations import CONFIG
 from autogit.ledger.archive import ARCHIVE, Archive, archived
-from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import edit, walk
 from autogit.ledger.git.program import Git, GitFailedError
 from autogit.ledger.git.refs import Journal, Move
 from autogit.ledger.line import NEXT
-from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
+from autogit.ledger.trial_refs import BRANCHES, DEAD, TAGS, Numbers, ending
 from autogit.records import Record, Verdict
 
 BESIDE = "refs/autogit-remotes/"

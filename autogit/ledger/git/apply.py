@@ -1,4 +1,4 @@
-"""Changes of trials as diffs, transplanted and reverted onto other commits without any checkout."""
+"""Applies the change of a trial, as a diff or onto other commits, without any checkout."""
 
 from __future__ import annotations
 
