@@ -237,7 +237,7 @@ class Lab:
         formed = bool(said.title or said.hypothesis)
         if formed and said.alternative:
             raise PatchError(f"the answer holds more than one proposal ({said.alternative!r}): give one of them alone")
-        base, text = self.ledger.main(), answer if isinstance(answer, str) and not formed else said.change
+        base, text = self.ledger.tip(), answer if isinstance(answer, str) and not formed else said.change
         diff = experiment(text, base, self._wiring().land) if formed else self._wiring().land(text, base).diff
         if formed and not diff:
             raise PatchError("the diff changes nothing: there is nothing to measure")

@@ -18,7 +18,7 @@ import numpy as np
 from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
 from autogit.errors import PatchError
-from autogit.evaluate import StandardEvaluator, due_certificate
+from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.noise import noise
 from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Event, Observer, silent
@@ -36,7 +36,7 @@ from autogit.trial.audit import Auditor
 from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
 from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
 from autogit.trial.jobs import JobMaker
-from autogit.trial.judge import Certify, Judge
+from autogit.trial.judge import Judge
 from autogit.trial.live import LiveFile
 from autogit.trial.measure import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.trial.queue import Land, TrialQueue
@@ -69,7 +69,6 @@ class Services:
     land: Land
     jobs: JobMaker
     pruner: PrunerFactory
-    certify: Certify
     notices: Callable[[], Sequence[str]] = tuple
     """Takes what the proposers have to tell the person since the last call."""
     observers: Sequence[Observer] = ()
@@ -91,7 +90,7 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
     if services.jobs.data and not session.config.evaluate.holdout:
         session.history.compare_on(str(measurement.environment.get("data", "")))
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
-    judge = Judge(session, services.evaluator, measurement, services.pruner, services.certify)
+    judge = Judge(session, services.evaluator, measurement, services.pruner)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
 
 
@@ -143,7 +142,6 @@ class Wiring:
             land=self.land,
             jobs=self._jobs(config),
             pruner=PrunerMaker(config, self.ledger, self.history),
-            certify=partial(due_certificate, config, self.history),
             notices=lambda: [*proposer.notices.take(), *exports.take(), *notifier.take()],
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,
@@ -184,7 +182,7 @@ class Wiring:
 
     def context(self) -> Context:
         """Returns what a proposer may know now."""
-        base = self.ledger.main()
+        base = self.ledger.tip()
         return Context(
             base=base,
             files=self.ledger.files(base),

@@ -169,10 +169,12 @@ class Accept:
     """How a trial is judged."""
 
     rule: str = "race"
-    """`race`, `greedy` or `certify` (docs/evaluation.md), or one that another package brings."""
+    """`race`, `stack` or `greedy` (docs/evaluation.md), or one that another package brings."""
     confidence: Annotated[float, Bounds(least=0.5, most=0.999)] = 0.99
     seeds: Count = 5
     """The most seeds that one trial is run with."""
+    proof: Share = 0.3
+    """Under `stack`: the share of all training that proofs may cost. One more is made when a loop ends."""
     margin: NotNegative = 0.0
     """How much worse, in standard deviations of the noise, a change that removes code may be and still be accepted."""
 

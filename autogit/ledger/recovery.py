@@ -12,6 +12,7 @@ from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits
 from autogit.ledger.git.refs import Move
 from autogit.ledger.ids import ID
+from autogit.ledger.line import ProvisionalLine
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
@@ -32,6 +33,7 @@ class Recovery:
         Archive(self._repository).resume()
         merge.resume(self._repository, self._numbers)
         self._repository.following.resume()
+        self._repository.write(ProvisionalLine(self._repository).finish)
         for id, commit in self._open().items():
             record = self._record(id, commit)
             if record is None and self._refs.get(TAGS + id) is None:

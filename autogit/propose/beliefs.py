@@ -127,7 +127,8 @@ class Arms:
 
 def beliefs(history: History) -> list[Belief]:
     """One for each proposer and each kind of move that was tried, the most promising first."""
-    from autogit.propose.proposer import own_proposers, traits
+    from autogit.propose.proposer import traits
+    from autogit.propose.registry import own_proposers
 
     arms = Arms.of(history, frozenset(p.name for p in own_proposers() if traits(p).second_hand))
     every = [arms.belief(proposer, operator) for proposer, operator in arms.counts]

@@ -74,6 +74,12 @@ class Glance:
         """Returns what the inner evaluator decides."""
         return self._evaluator.decide(runs, incumbent, history, lines)
 
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> None:
+        """Proves nothing."""
+
+    def total(self, main: Record, history: History) -> None:
+        """Measures nothing in all."""
+
 
 class GlancingReading:
     """A Reading that ends the run when the metric was read, or after `PATIENCE_SECONDS`."""
