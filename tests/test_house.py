@@ -27,7 +27,8 @@ ABOVE = {
 """What else those may use that put rooms together."""
 FACES = ("cli", "mcp")
 REACHES = {
-    "evaluate.gains", "evaluate.checks", "propose.ideas", "propose.beliefs", "propose.lineage", "propose.models", "report.export",
+    "evaluate.gains", "evaluate.checks", "propose.ideas", "propose.beliefs", "propose.lineage", "propose.models",
+    "report.export",
     "report.exporters", "report.compare", "report.select", "report.page",
 }  # fmt: skip
 """Values that the faces show, by the module that defines them."""

@@ -349,7 +349,7 @@ class TrialQueue:
     # ---- trials that were there before
 
     def _left_open(self, candidate: Candidate) -> Candidate:
-        """Returns the open trial of the same change on the same base, if an earlier loop left one, else the candidate."""
+        """Returns the open trial of the same change on the same base if one was left, else the candidate."""
         given, diff = candidate.proposal, candidate.landed.diff
         for trial in self._unfinished:
             like = trial.base == given.base and trial.proposer == given.proposer and not trial.is_baseline
