@@ -194,7 +194,9 @@ class Run:
         """Raises ValueError if a metric is no finite number: NaN never wins, and is never compared."""
         for name, value in self.metrics.items():
             if not math.isfinite(value):
-                raise ValueError(f"the run with seed {self.seed} has {name} = {value}, and only finite numbers are kept")
+                raise ValueError(
+                    f"the run with seed {self.seed} has {name} = {value}, and only finite numbers are kept"
+                )
 
 
 @dataclass(frozen=True, slots=True)
