@@ -150,7 +150,7 @@ def change(base: str, old: str, new: str, **facts: Any) -> Proposal:
 
 
 class Scripted:
-    """A proposer that proposes the loss values that it is given, one after another, on whatever is `main`."""
+    """A proposer that proposes the loss values that it is given, each until it was tried, on whatever is `main`."""
 
     name = "test"
 
@@ -161,10 +161,10 @@ class Scripted:
 
     def propose(self, context: Context) -> Proposal | None:
         self.asked.append(context)
-        if not self.values:
-            return None
-        value = self.values.pop(0)
-        return change(context.base, context.files["train.py"], f"loss = {value}\n", **self.facts)
+        tried = {record.trial.title for record in context.history}
+        tried |= {proposal.title for proposal in (*context.pending, *context.died)}
+        new = next((text for value in self.values if (text := f"loss = {value}\n").strip() not in tried), None)
+        return None if new is None else change(context.base, context.files["train.py"], new, **self.facts)
 
 
 def lands(ledger: Ledger) -> Callable[[str, str], Landed]:
