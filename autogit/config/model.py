@@ -106,7 +106,7 @@ class Secondary:
 class Budget:
     """What one run may spend: one of steps, seconds or flops. Without any, `limits.hours` and `limits.trials` together
     give each run its share of the time; a loop with one of them, or none, lets each run finish, but
-    accepts none that took more steps than the baseline (or, if none are reported, twice its time and `grace`)."""
+    accepts none that took more steps than the baseline (or, if none are reported, twice its time and 2 s)."""
 
     steps: Count | None = None
     """Passed as {steps}; the script keeps to it."""
@@ -281,6 +281,14 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorChoice:
+    """Where runs go."""
+
+    backend: str = "local"
+    """`local`, this machine, or one that another package brings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """Who listens while a loop runs."""
 
@@ -319,6 +327,7 @@ class Config:
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
     check: Check = Check()
+    executor: ExecutorChoice = ExecutorChoice()
     observe: Observe = Observe()
     notify: Notify = Notify()
 
