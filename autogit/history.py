@@ -99,7 +99,7 @@ class History:
             self._records.append(record)
         if not self.comparable(record):
             return
-        if record.accepted or record.kept:
+        if record.won:
             before = self._accepted_at.get(record.trial.commit, record.id)
             if self._position[before] <= self._position[record.id]:
                 self._accepted_at[record.trial.commit] = record.id
@@ -145,7 +145,7 @@ class History:
     def at(self, commit: str) -> Record | None:
         """The latest accepted or kept trial of `commit`: the incumbent, if proposals are made on `commit`."""
         record = self[self._accepted_at[commit]] if commit in self._accepted_at else None
-        return record if record is not None and (record.accepted or record.kept) else None
+        return record if record is not None and (record.won) else None
 
     def on(self, base: str) -> list[Record]:
         """The trials that were made on `base`."""
@@ -157,11 +157,16 @@ class History:
         return [r for r in self._records if r.accepted and not r.trial.is_baseline]
 
     @property
+    def won(self) -> list[Record]:
+        """Changes that are accepted, or kept until they are proved."""
+        return [r for r in self._records if r.won and not r.trial.is_baseline]
+
+    @property
     def since_accepted(self) -> int:
         """How many trials in a row have ended without an accepted or kept one."""
         count = 0
         for record in reversed(self._records):
-            if record.accepted or record.kept:
+            if record.won:
                 break
             count += 1
         return count

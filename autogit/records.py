@@ -236,6 +236,11 @@ class Record:
         return self.verdict is Verdict.KEPT
 
     @property
+    def won(self) -> bool:
+        """Whether proposals build on it: it is accepted, or kept until it is proved."""
+        return self.accepted or self.kept
+
+    @property
     def proof(self) -> Mapping[str, Scalar] | None:
         """What the race has shown that took this trial, and what it builds on, over to `main`; None without one."""
         return next((check for check in reversed(self.checks) if check.get("proof") is True), None)

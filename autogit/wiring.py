@@ -22,7 +22,7 @@ from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.noise import noise
 from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Event, Observer, silent
-from autogit.execute.local import LocalExecutor, job_count
+from autogit.execute.registry import backend_of
 from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.loop import Loop
@@ -105,13 +105,13 @@ class Wiring:
 
     def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int, null_rate: float = 0.0) -> Loop:
         """Wires a loop by `config`, which is the file's with the limits and the target that the caller asked for."""
-        slots = job_count(config, jobs)
+        slots = backend_of(config).slots(config, jobs)
         return loop(self.services(config, slots), observer, slots, seed, null_rate)
 
     def services(self, config: Config, slots: int) -> Services:
         """Chooses the services for a loop of so many slots."""
         cancel = threading.Event()
-        executor = LocalExecutor(config, slots)
+        executor = backend_of(config)(config, slots)
         unprotected, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
         untrusted = unprotected and models and not config.sandbox.trust_models
         if untrusted:
@@ -145,7 +145,7 @@ class Wiring:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, jobs = LocalExecutor(config), self._jobs(config)
+            executor, jobs = backend_of(config)(config), self._jobs(config)
             evaluator = StandardEvaluator(config, self.history)
             return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
@@ -160,7 +160,7 @@ class Wiring:
             # The command line of a loop gives them.
             config = replace(config, budget=replace(config.budget, seconds=PATIENCE_SECONDS))
         glance = Glance(StandardEvaluator(config, self.history), config.metric.name, bool(config.evaluate.command))
-        executor, jobs = LocalExecutor(config), self._jobs(config)
+        executor, jobs = backend_of(config)(config), self._jobs(config)
         cancel = threading.Event()
         measurement = Measurement(config, self.ledger, executor, glance, jobs, silent, cancel, FIRST_RUN_FOLDER)
         try:

@@ -281,6 +281,14 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorChoice:
+    """Where runs go."""
+
+    backend: str = "local"
+    """`local`, this machine, or one that another package brings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """Who listens while a loop runs."""
 
@@ -319,6 +327,7 @@ class Config:
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
     check: Check = Check()
+    executor: ExecutorChoice = ExecutorChoice()
     observe: Observe = Observe()
     notify: Notify = Notify()
 

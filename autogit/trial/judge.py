@@ -18,6 +18,8 @@ from autogit.trial.session import Session
 DECIDED = ("undo",)
 """Operators of changes that are not up for judgement: the person has decided; they are only measured."""
 
+START_SECONDS = 2.0
+"""Seconds by which short runs differ on a busy machine before they train at all: an interpreter's start."""
 MAX_TIMES_BASELINE = 2.0
 """How many times as long as the baseline a run may take if there is no budget and no step is reported."""
 
@@ -199,7 +201,7 @@ class Judge:
         if steps and longest > max(steps):
             return f"{longest} steps, and without a [budget] the baseline's {max(steps)} hold"
         seconds, most = max(run.seconds for run in runs), max(run.seconds for run in baseline)
-        if not steps and seconds > MAX_TIMES_BASELINE * most:
+        if not steps and seconds > MAX_TIMES_BASELINE * most + START_SECONDS:
             return f"{seconds:.3g} s, and without a [budget] about the baseline's {most:.3g} s hold"
         return ""
 
