@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def watch(context: click.Context, port: int, host: str, as_json: bool) -> None:
             echo_json({"url": address})
         else:
             echo(f"{lab.ledger.root.name}: {address}  (Ctrl-C ends the page; the loop goes on)")
-        click.get_text_stream("stdout").flush()
+        sys.stdout.flush()
 
     try:
         serve(folder, host, port, ready)
