@@ -35,6 +35,7 @@ from autogit.cli.trends import trends
 from autogit.cli.try_ import try_
 from autogit.cli.undo import undo
 from autogit.cli.verify import verify
+from autogit.cli.watch import watch
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -56,8 +57,8 @@ def cli(context: click.Context, folder: str) -> None:
 
 
 COMMANDS = (
-    init, doctor, loop, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea, context_,
-    report, export, reproduce, verify, sync, gc, completion,
+    init, doctor, loop, watch, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea,
+    context_, report, export, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:
