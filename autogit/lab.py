@@ -399,8 +399,15 @@ class Lab:
             raise WorkspaceError(f"cannot write the report to {path}: {error.strerror}; name another FILE") from None
         return path
 
-    def facts(self) -> Facts:
-        """Everything that a report is made of."""
+    def look_again(self) -> None:
+        """Lets go of what is known of the trials: another process may have added some."""
+        self._forget()
+
+    def facts(self, brief: bool = False) -> Facts:
+        """Everything that a report is made of; `brief`: what its headline and its progress chart need, which is quick.
+
+        A brief one has no importances, no diffs, and the curves of stopped trials and of what they met alone.
+        """
         from autogit.history import spending
         from autogit.report.facts import Audited, Facts
         from autogit.trial.audit import audit, describe
@@ -420,9 +427,9 @@ class Lab:
             noise=None if measured is None else measured.sd,
             audited=Audited(before, audited.value) if audited and audited.value is not None else None,
             audit=describe(best, self.history) if best is not None else "",
-            importance=self.importance(),
-            diffs={record.id: self.diff(record.id) for record in self.history.accepted},
-            curves={record.id: self.curves(record.id) for record in self.history if record.runs},
+            importance={} if brief else self.importance(),
+            diffs={} if brief else {record.id: self.diff(record.id) for record in self.history.accepted},
+            curves={record.id: self.curves(record.id) for record in self._drawn(brief)},
             luck=[f"{name}: {found}" for name, found in checks.items() if found.trials],
             spent="" if spent is None else f"Models and agents made {spent.proposals} proposals",
             cost=None if spent is None else spent.usage.cost,
@@ -459,6 +466,15 @@ class Lab:
         with self.ledger.lock():
             self._forget()
             yield
+
+    def _drawn(self, brief: bool) -> list[Record]:
+        """The trials whose curves a report needs."""
+        if not brief:
+            return [record for record in self.history if record.runs]
+        ended = (RunStatus.PRUNED, RunStatus.UNSTABLE)
+        stopped = [record for record in self.history if any(run.status in ended for run in record.runs)]
+        bases = (self.history.at(record.trial.base) for record in stopped)
+        return list({record.id: record for record in [*stopped, *bases] if record is not None}.values())
 
     def _forget(self) -> None:
         self.__dict__.pop("history", None)

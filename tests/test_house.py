@@ -21,8 +21,13 @@ ABOVE = {
     "wiring": {*ROOMS, "trial", "loop"},
     "lab": {*ROOMS, "trial", "wiring"},
     "setup": {*ROOMS, "trial", "lab", "wiring"},
+<<<<<<< HEAD
     "mcp": {"lab", "trial"},
     "cli": {"lab", "setup", "trial", "mcp"},
+=======
+    "watch": {"lab", "report", "trial"},
+    "cli": {"lab", "setup", "trial", "watch"},
+>>>>>>> main
 }
 """What else those may use that put rooms together."""
 FACES = ("cli", "mcp")
@@ -121,5 +126,8 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = set(
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     )
-    heavy = {"torch", "numpy", "git", "openai", "optuna", "matplotlib", "rich", "ast_grep_py", "psutil", "yaml"}
+    heavy = {"torch", "numpy", "git", "openai", "optuna", "matplotlib", "rich", "ast_grep_py", "psutil", "yaml"} | {
+        "starlette",
+        "uvicorn",
+    }
     assert not loaded & heavy

@@ -37,6 +37,7 @@ from autogit.cli.trends import trends
 from autogit.cli.try_ import try_
 from autogit.cli.undo import undo
 from autogit.cli.verify import verify
+from autogit.cli.watch import watch
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -58,8 +59,13 @@ def cli(context: click.Context, folder: str) -> None:
 
 
 COMMANDS = (
+<<<<<<< HEAD
     init, doctor, loop, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea, context_,
     mcp, install, report, export, reproduce, verify, sync, gc, completion,
+=======
+    init, doctor, loop, watch, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea,
+    context_, report, export, reproduce, verify, sync, gc, completion,
+>>>>>>> main
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:
