@@ -21,13 +21,9 @@ ABOVE = {
     "wiring": {*ROOMS, "trial", "loop"},
     "lab": {*ROOMS, "trial", "wiring"},
     "setup": {*ROOMS, "trial", "lab", "wiring"},
-<<<<<<< HEAD
     "mcp": {"lab", "trial"},
-    "cli": {"lab", "setup", "trial", "mcp"},
-=======
     "watch": {"lab", "report", "trial"},
-    "cli": {"lab", "setup", "trial", "watch"},
->>>>>>> main
+    "cli": {"lab", "setup", "trial", "mcp", "watch"},
 }
 """What else those may use that put rooms together."""
 FACES = ("cli", "mcp")

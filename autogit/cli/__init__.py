@@ -59,13 +59,8 @@ def cli(context: click.Context, folder: str) -> None:
 
 
 COMMANDS = (
-<<<<<<< HEAD
-    init, doctor, loop, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea, context_,
-    mcp, install, report, export, reproduce, verify, sync, gc, completion,
-=======
     init, doctor, loop, watch, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea,
-    context_, report, export, reproduce, verify, sync, gc, completion,
->>>>>>> main
+    context_, mcp, install, report, export, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:

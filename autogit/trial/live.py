@@ -19,18 +19,15 @@ from autogit.events import Closed, Ended, Event, Notice, Opened, Progress, Ran, 
 FILENAME = "live.json"
 INTERVAL = 1.0
 """Seconds between two writes where only the progress of a run has changed."""
-<<<<<<< HEAD
 ANSWER_SECONDS = 20.0
 """A loop has so long to take a signal in."""
 POLL_SECONDS = 0.05
 """Seconds after which a signal that was taken in is noticed."""
-=======
 CURVE_POINTS = 240
 """Most points of a running trial's curve; with more, every second one is left out."""
 TAIL_LINES = 12
 TAIL_COLUMNS = 400
 """Characters of a line that are kept."""
->>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
