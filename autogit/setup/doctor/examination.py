@@ -87,7 +87,9 @@ def _sandbox(lab: Lab) -> Iterator[Finding]:
             why = " (limits alone: training can read your files and reach the network)" if weak is State.NOTE else ""
             yield Finding("sandbox", weak, f"{tier.tier} works and is used{why}")
             if fault := shared_memory_fault():
-                yield Finding("sandbox", State.NOTE, f"shared memory of runs lies on the disk, which is slower: {fault}")
+                yield Finding(
+                    "sandbox", State.NOTE, f"shared memory of runs lies on the disk, which is slower: {fault}"
+                )
             return
         if not tier.tried and wanted in ("auto", tier.tier):
             yield Finding("sandbox", State.WRONG, f"{tier.tier} could not be tried for now: {tier.why}")
