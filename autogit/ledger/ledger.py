@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autogit.config.load import ConfigFile
+from autogit.errors import WorkspaceError
 from autogit.ledger import ideas, message
 from autogit.ledger.archive import Archive
-from autogit.ledger.ending import TAGS
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.locks import lab_lock, lock_owner
-from autogit.ledger.git.paths import walk
-from autogit.ledger.git.refs import unnoticed
-from autogit.ledger.git.tree import MODULE
+from autogit.ledger.git.objects import MODULE, walk
+from autogit.ledger.git.refs import lab_lock, lock_owner, unnoticed
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.repository import Repository
 from autogit.ledger.slots import Slots
 from autogit.ledger.sync import Sync, Synced
+from autogit.ledger.trial_refs import TAGS
 from autogit.ledger.trials import Trials
 from autogit.ledger.workspace import open_workspace
 from autogit.records import Idea
@@ -73,6 +72,11 @@ class GitLedger(Trials):
         """The process that runs a loop on this lab; None where none does."""
         return lock_owner(self.private / "lab.lock")
 
+    def version(self) -> str:
+        """Returns a word that changes with every closed trial and with everything that happens to `main`."""
+        refs = self._repository.refs
+        return f"{self.main()} {refs.get(notes.RECORDS)}"
+
     def close_processes(self) -> None:
         """Ends the git process that reads objects; the next reading starts another."""
         self._repository.store.close()
@@ -123,6 +127,18 @@ class GitLedger(Trials):
             return (self.root / self.prefix / GUIDE).read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return ""
+
+    def set_guide(self, text: str) -> None:
+        """Writes `program.md` in the workspace folder, whole or not at all. Raises WorkspaceError if it cannot."""
+        path = self.root / self.prefix / GUIDE
+        new = path.with_name(f".{GUIDE}.new")
+        try:
+            if path.is_symlink():
+                raise WorkspaceError(f"{path} is a link to {path.readlink()}: edit that file")
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
+        except OSError as error:
+            raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from None
 
     def add_idea(self, text: str) -> Idea:
         """Queues an idea."""
