@@ -1,16 +1,19 @@
 """The provisional line: `refs/autogit/next`, on which kept trials wait for the proof that moves `main`.
 
-It descends from `main`, or it does not count: a person's commit on `main` starts it anew. It is local to a clone.
+It leads from `main` over kept trials alone, or it does not count: a person's commit on `main`, or one that they take
+off it, starts it anew. It is local to a clone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from autogit.errors import MainMovedError
+from autogit.errors import AutogitError, MainMovedError
 from autogit.ledger.ending import DEAD, epitaph
 from autogit.ledger.git import commits
+from autogit.ledger.git.journal import Journal
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.refs import Move
 from autogit.ledger.repository import Repository
@@ -22,18 +25,20 @@ MAX_LINE = 10_000
 
 
 class ProvisionalLine:
-    """Reads the line and prepares the moves that change it; the caller makes the moves."""
+    """The line of one repository. What became of it is in a file until every ref says so."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._journal = Journal(repository.private / "proof.json")
 
     def tip(self) -> str:
         """Returns the commit that proposals are made on: the tip of the line, or of `main` if there is none."""
         repository = self._repository
         main, tip = repository.tip(), repository.refs.get(NEXT)
-        if tip is None or tip == main or not between(repository.store, main, tip):
+        if tip is None or tip == main:
             return main
-        return tip
+        line = between(repository.store, main, tip)
+        return tip if line and all(any(r.kept for r in repository.notes.on(commit)) for commit in line) else main
 
     def keep(self, record: Record) -> Move:
         """Returns the move that puts a kept trial on the line. Raises MainMovedError if its base is not the tip."""
@@ -42,43 +47,77 @@ class ProvisionalLine:
             raise MainMovedError(f"the line moved from {trial.base[:10]} to {tip[:10]} while exp/{trial.id} ran")
         return Move(NEXT, self._repository.refs.get(NEXT), trial.commit)
 
-    def prove(self, records: Sequence[Record]) -> list[Move]:
-        """Returns the moves that take the proved trials, oldest first, over to `main`; their records say so.
+    def prove(self, records: Sequence[Record]) -> list[str]:
+        """Takes the proved trials, oldest first, over to `main`; their records say so. Returns words for the person.
 
-        Raises MainMovedError if `main` cannot take them.
+        Raises MainMovedError, before anything moved, if `main` cannot take them.
         """
-        repository, last = self._repository, records[-1].trial.commit
-        main, tip = repository.tip(), repository.refs.get(NEXT)
-        if not between(repository.store, main, last):
-            raise MainMovedError(f"{repository.branch} moved while exp/{records[-1].id} was proved")
+        return self._end(records, proved=True)
+
+    def disprove(self, records: Sequence[Record]) -> None:
+        """Ends kept trials as unproved; their records say so. Search starts again from `main`."""
+        self._end(records, proved=False)
+
+    def finish(self) -> None:
+        """Completes what a killed process has begun, if it came as far as the records."""
+        if not self._journal.read():
+            return
+        repository = self._repository
+        with repository.lock:
+            begun = self._journal.read() or {"proved": False, "trials": []}
+            verdict = Verdict.ACCEPTED if begun["proved"] else Verdict.UNPROVED
+            found = [
+                record for id, commit in begun["trials"] for record in repository.notes.on(commit) if record.id == id
+            ]
+            if found and all(record.verdict is verdict for record in found):
+                try:
+                    repository.write(lambda: self._moves(found, begun["proved"]))
+                except MainMovedError as error:
+                    reason = f"proved, but before main took it over {error}"
+                    given_up = [replace(r, verdict=Verdict.UNPROVED, reason=f"{reason}; {r.reason}") for r in found]
+                    repository.write(lambda: self._moves(given_up, proved=False))
+            self._journal.clear()
+
+    def _end(self, records: Sequence[Record], proved: bool) -> list[str]:
+        repository = self._repository
+        with repository.lock:
+            self._journal.note({"proved": proved, "trials": [(record.id, record.trial.commit) for record in records]})
+            repository.trace("proof noted")
+            try:
+                words = repository.write(lambda: self._moves(records, proved))
+            except AutogitError:
+                self._journal.clear()
+                raise
+            self._journal.clear()
+            return words
+
+    def _moves(self, records: Sequence[Record], proved: bool) -> list[Move]:
+        repository = self._repository
+        tip = repository.refs.get(NEXT)
+        moves = [repository.notes.set_records(records)]
+        if not proved:
+            return [*moves, *self._epitaphs(records), Move(NEXT, tip, None)]
+        last = records[-1].trial.commit
+        return [*moves, *self._handover(records[-1]), *([Move(NEXT, tip, None)] if tip == last else [])]
+
+    def _handover(self, last: Record) -> list[Move]:
+        """Returns the move of `main` to the last proved trial; none if it has it. Raises MainMovedError."""
+        repository, commit = self._repository, last.trial.commit
+        main = repository.tip()
+        if main == commit or between(repository.store, commit, main):
+            return []
+        if not between(repository.store, main, commit):
+            raise MainMovedError(f"{repository.branch} moved while exp/{last.id} was proved")
         if reason := repository.following.blocked():
             raise MainMovedError(reason)
-        moves = [repository.notes.set_records(records), Move(repository.branch, main, last)]
-        return [*moves, Move(NEXT, tip, None)] if tip == last else moves
+        return [Move(repository.branch, main, commit)]
 
-    def disprove(self, records: Sequence[Record]) -> list[Move]:
-        """Returns the moves that end kept trials as unproved; their records say so. Search starts again from `main`."""
+    def _epitaphs(self, records: Sequence[Record]) -> list[Move]:
+        """Returns the moves that tag dead trials as such."""
         repository = self._repository
-        moves = [repository.notes.set_records(records)]
-        for record in records:
-            if repository.refs.get(DEAD + record.id) is None:
-                tag = commits.add_tag(repository.store, record.trial.commit, f"dead/{record.id}", epitaph(record))
-                moves.append(Move(DEAD + record.id, None, tag))
-        return [*moves, Move(NEXT, repository.refs.get(NEXT), None)]
-
-    def finish(self) -> list[Move]:
-        """Returns the moves that complete a proof whose records are written and which a killed process left there."""
-        repository = self._repository
-        main, tip = repository.tip(), repository.refs.get(NEXT)
-        if tip is None:
-            return []
-        line = between(repository.store, main, tip)
-        found = [record for commit in line for record in repository.notes.on(commit)]
-        if proved := [record for record in found if record.verdict is Verdict.ACCEPTED]:
-            return self.prove(proved)
-        if unproved := [record for record in found if record.verdict is Verdict.UNPROVED]:
-            return self.disprove(unproved)
-        return []
+        dead = [record for record in records if repository.refs.get(DEAD + record.id) is None]
+        tags = [commits.add_tag(repository.store, r.trial.commit, f"dead/{r.id}", epitaph(r)) for r in dead]
+        return [Move(DEAD + record.id, None, tag) for record, tag in zip(dead, tags, strict=True)]
 
 
 @lru_cache(maxsize=64)

@@ -160,11 +160,11 @@ class Trials(Reading):
 
         Returns words for the person. Raises MainMovedError if `main` is no longer what the trials build on.
         """
-        return self._repository.write(lambda: self._line.prove(records))
+        return self._line.prove(records)
 
     def disprove(self, records: Sequence[Record]) -> None:
         """Ends kept trials as unproved, as their records say; search starts again from `main`."""
-        self._repository.write(lambda: self._line.disprove(records))
+        self._line.disprove(records)
 
     def extend(self, trial: str, runs: Sequence[Run], curves: Sequence[Curve]) -> Record:
         """Adds later runs of a closed trial to its record (the incumbent on further seeds)."""
