@@ -22,8 +22,10 @@ from autogit.cli.finalize import finalize
 from autogit.cli.gc import gc
 from autogit.cli.idea import idea
 from autogit.cli.init import init
+from autogit.cli.install import install
 from autogit.cli.log import log
 from autogit.cli.loop import loop
+from autogit.cli.mcp import mcp
 from autogit.cli.report import report
 from autogit.cli.reproduce import reproduce
 from autogit.cli.reset import reset
@@ -59,7 +61,7 @@ def cli(context: click.Context, folder: str) -> None:
 
 COMMANDS = (
     init, doctor, loop, watch, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea,
-    context_, report, export, finalize, reproduce, verify, sync, gc, completion,
+    context_, mcp, install, report, export, finalize, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +13,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autogit.errors import WorkspaceError
 from autogit.events import Closed, Ended, Event, Notice, Opened, Progress, Ran, Started, Stopping
 
 FILENAME = "live.json"
 INTERVAL = 1.0
 """Seconds between two writes where only the progress of a run has changed."""
+ANSWER_SECONDS = 20.0
+"""A loop has so long to take a signal in."""
+POLL_SECONDS = 0.05
+"""Seconds after which a signal that was taken in is noticed."""
 CURVE_POINTS = 240
 """Most points of a running trial's curve; with more, every second one is left out."""
 TAIL_LINES = 12
@@ -117,6 +123,34 @@ def read_live(private: Path, pid: int) -> Live | None:
     slots = {int(number): _slot(slot) for number, slot in table.pop("slots").items()}
     live = Live(**table, slots=slots)
     return live if live.pid == pid else None
+
+
+def end(running: Callable[[], int | None], private: Path, now: bool) -> int:
+    """Asks the loop that `running` tells of to end after the current trial, or `now`; returns its process.
+
+    Raises WorkspaceError if no loop runs, or if it does not answer.
+    """
+    pid = running()
+    if pid is None:
+        raise WorkspaceError("no loop runs on this lab: there is nothing to stop")
+
+    def stopping() -> bool:
+        live = read_live(private, pid)
+        return running() != pid or (live is not None and bool(live.stopping))
+
+    if not stopping():
+        os.kill(pid, signal.SIGINT)
+        # A second signal that comes before the first is taken in would be the same one.
+        end = time.monotonic() + ANSWER_SECONDS
+        while not stopping():
+            if time.monotonic() > end:
+                raise WorkspaceError(
+                    f"the loop (process {pid}) does not answer; end it with: kill {pid} (nothing is lost)"
+                )
+            time.sleep(POLL_SECONDS)
+    if now and running() == pid:
+        os.kill(pid, signal.SIGINT)
+    return pid
 
 
 def _after(live: Live, event: Event, now: float) -> Live:
