@@ -1,23 +1,17 @@
-"""The accepted changes as a clean branch, and the workflow that hands them over each night."""
+"""The accepted changes as a clean branch."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 from conftest import git
 from toy import make_toy
 
 from autogit import Lab
 from autogit.cli import cli
-
-NIGHTLY = Path(__file__).parents[2] / "examples" / "nightly.yml"
 
 
 def run(folder: Path, *arguments: str) -> Result:
@@ -67,28 +61,3 @@ def test_a_name_that_is_not_free_is_refused(found: Path, name: str) -> None:
     assert run(found, "finalize", f"--branch={name}").exit_code == 1
     assert git(found, "for-each-ref") == refs
     assert run(found, "finalize", "--pr").exit_code == 2
-
-
-def test_the_nightly_workflow_goes_step_by_step(tmp_path: Path) -> None:
-    """As its runner would run it; GitHub's gh is a script that writes down what it was asked."""
-    source = tmp_path / "source.git"
-    start = make_toy(tmp_path / "start")
-    git(tmp_path, "clone", "-q", "--bare", str(start), str(source))
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/asked\necho https://example.org/pull/1\n')
-    (tools / "autogit").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m autogit "$@"\n')
-    for tool in tools.iterdir():
-        tool.chmod(0o755)
-    given = {"LAB": str(tmp_path / "lab"), "SOURCE": str(source), "LIMITS": "-n 4"}
-    variables = {**os.environ, **given, "PATH": f"{tools}:{os.environ['PATH']}"}
-    steps = yaml.safe_load(NIGHTLY.read_text())["jobs"]["night"]["steps"]
-    for night in (1, 2):
-        for step in steps:
-            done = subprocess.run(["bash", "-e", "-c", step["run"]], env=variables, capture_output=True, text=True)
-            assert done.returncode == 0, f"night {night}, {step['name']}: {done.stdout}{done.stderr}"
-    asked = (tmp_path / "asked").read_text()
-    assert "pr create --draft --head findings/exp-" in asked
-    branches = git(source, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
-    assert any(branch.startswith("findings/exp-") for branch in branches)
-    assert git(source, "rev-parse", "main") == git(start, "rev-parse", "main"), "main is the team's"
