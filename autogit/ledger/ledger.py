@@ -15,10 +15,9 @@ from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import MODULE, walk
 from autogit.ledger.git.refs import Move, lab_lock, lock_owner, unnoticed
 from autogit.ledger.recovery import Recovery
-from autogit.ledger.remote import Remote
 from autogit.ledger.repository import Repository
 from autogit.ledger.slots import Slots
-from autogit.ledger.sync import Sync, Synced
+from autogit.ledger.sync import Remote, Sync, Synced
 from autogit.ledger.trial_refs import TAGS
 from autogit.ledger.trials import Trials
 from autogit.ledger.workspace import open_workspace
