@@ -70,6 +70,19 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """The provisional line has met `main` in a race, and git has what came of it."""
+
+    trials: tuple[Record, ...]
+    """What was kept, oldest first, with the verdicts that it has now."""
+    against: Record
+    proved: bool
+    reason: str
+    improvement: float | None
+    """Of `main` over the first baseline, in percent, if it was proved."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that the person should know and need not act on now."""
 
@@ -113,7 +126,7 @@ class Ended:
     """Nobody could propose any more, and somebody for want of a key, a server or a working agent."""
 
 
-Event = Started | Opened | Progress | Ran | Closed | Notice | Stopping | Ended
+Event = Started | Opened | Progress | Ran | Closed | Proof | Notice | Stopping | Ended
 Observer = Callable[[Event], None]
 
 

@@ -99,7 +99,7 @@ class History:
             self._records.append(record)
         if not self.comparable(record):
             return
-        if record.accepted:
+        if record.won:
             before = self._accepted_at.get(record.trial.commit, record.id)
             if self._position[before] <= self._position[record.id]:
                 self._accepted_at[record.trial.commit] = record.id
@@ -143,9 +143,9 @@ class History:
         return None if self._first_baseline is None else self[self._first_baseline]
 
     def at(self, commit: str) -> Record | None:
-        """The latest accepted trial of `commit`: the incumbent, if `commit` is the tip of `main`."""
+        """The latest accepted or kept trial of `commit`: the incumbent, if proposals are made on `commit`."""
         record = self[self._accepted_at[commit]] if commit in self._accepted_at else None
-        return record if record is not None and record.accepted else None
+        return record if record is not None and (record.won) else None
 
     def on(self, base: str) -> list[Record]:
         """The trials that were made on `base`."""
@@ -157,11 +157,16 @@ class History:
         return [r for r in self._records if r.accepted and not r.trial.is_baseline]
 
     @property
+    def won(self) -> list[Record]:
+        """Changes that are accepted, or kept until they are proved."""
+        return [r for r in self._records if r.won and not r.trial.is_baseline]
+
+    @property
     def since_accepted(self) -> int:
-        """How many trials in a row have ended without an accepted one."""
+        """How many trials in a row have ended without an accepted or kept one."""
         count = 0
         for record in reversed(self._records):
-            if record.accepted:
+            if record.won:
                 break
             count += 1
         return count
@@ -181,15 +186,20 @@ class History:
         reference = self.value(self.baseline) if self.baseline else None
         if value is None or reference is None or not self.comparable(record):
             return None
-        sign = -1 if self.metric.direction == "min" else 1
+        if "kept" in record.statistics and record.proof is None and not record.verdict.dead:
+            return None  # a step of a line: the line has a gain, and only once it is proved
         gained, at = 0.0, record
         while not at.trial.is_baseline:
+            proof = at.proof
+            if proof is not None and str(proof["against"]) in self and self.metric.objective == "primary":
+                gained, at = gained + float(proof["gain"]), self[str(proof["against"])]
+                continue
             effect, base = self.effect(at), self.at(at.trial.base)
             if effect is None or base is None:
-                return sign * (value - reference)
+                return self.metric.lead(value, reference)
             gained, at = gained + effect, base
         start = self.value(at)
-        return None if start is None else sign * (start - reference) + gained
+        return None if start is None else self.metric.lead(start, reference) + gained
 
     def top(self, count: int = 5) -> list[Record]:
         """The best trials by their improvement, best first; equal ones in order of their numbers."""
@@ -199,10 +209,12 @@ class History:
     def best(self) -> Record | None:
         """The accepted trial that `main` is at, or was at before a person's own commits. None before the baseline."""
         if self._line is None:
-            return next((r for r in reversed(self._records) if r.accepted), None)
+            accepted = [r for r in self._records if r.accepted]
+            return next((r for r in reversed(accepted) if self.comparable(r)), accepted[-1] if accepted else None)
         if not self._accepted_at:
             return None
-        return next((record for commit in self._line() if (record := self.at(commit)) is not None), None)
+        found = (record for commit in self._line() if (record := self.at(commit)) is not None)
+        return next((record for record in found if record.accepted), None)
 
     def usual_seconds(self) -> float | None:
         """What one run takes, by the incumbent's runs."""

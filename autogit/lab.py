@@ -205,7 +205,7 @@ class Lab:
 
     def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
         """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, if it does not land."""
-        base = self.ledger.main()
+        base = self.ledger.tip()
         self._wiring().land(diff, base)
         proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")
         with self._working():

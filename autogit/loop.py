@@ -14,16 +14,18 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from autogit import events
 from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Opened, Remaining, Started, Stopping
 from autogit.protocols import Judgement, More
-from autogit.records import Proposal, Record, Verdict
+from autogit.records import Proposal, Record, Scalar, Verdict
 from autogit.trial.audit import Auditor
-from autogit.trial.judge import Judge
+from autogit.trial.judge import Judge, Proof
 from autogit.trial.queue import Candidate, NothingToPropose, OpenTrial, TrialQueue
 from autogit.trial.session import Session
 from autogit.trial.smoke import MAX_DEATHS_IN_A_ROW, death
+from autogit.wording import counted
 
 CRASHES_IN_A_ROW = 3
 """After so many the incumbent is run again, to tell bad proposals from a broken environment."""
@@ -51,7 +53,8 @@ class Loop:
         self._jobs = jobs
         self._notices = notices
         self._baseline_lock = threading.Lock()
-        self._interrupted = False
+        self._proof_lock = threading.Lock()
+        self._interrupts = 0
         self._failed = False
         self._begun = 0
         self._closed: list[Record] = []
@@ -65,7 +68,7 @@ class Loop:
         """Works until it has to stop, and returns why. Raises what ended it if that was an error."""
         session, seconds = self._session, self._judge.measurement.seconds
         self._since = time.monotonic()
-        session.observer(Started(self._limits.trials, self._limits.hours, self._jobs, session.incumbent(), seconds))
+        session.observer(Started(self._limits.trials, self._limits.hours, self._jobs, session.main(), seconds))
         self._pass_on_notices()
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="slot") as pool:
             workers = [pool.submit(self._work, slot) for slot in range(self._jobs)]
@@ -76,16 +79,16 @@ class Loop:
                 self._stop_reason = "ended by an error"
                 session.ending.set()
                 session.cancel.set()
-            elif not self._interrupted:
-                auditing = pool.submit(self._auditor.audit, session.incumbent(), 0)
-                self._wait([auditing])
-                auditing.result()
+            elif not session.cancel.is_set():
+                closing = pool.submit(self._close_the_night)
+                self._wait([closing])
+                closing.result()
         # The trials have ended: nobody takes what is still being thought of.
         session.cancel.set()
         self._queue.end()
-        accepted = tuple(r for r in self._closed if r.accepted)
+        accepted = tuple(r for c in self._closed if (r := session.history[c.id]).accepted)
         seconds = time.monotonic() - self._since
-        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupted, self._failed)
+        ended = Ended(self._stop_reason, len(self._closed), accepted, seconds, self._interrupts > 0, self._failed)
         session.observer(ended)
         if failure is not None:
             raise failure
@@ -105,6 +108,7 @@ class Loop:
     def measure_main(self, slot: int = 0) -> None:
         """Measures the tip of `main` if nobody has: at the start, and after a person's own commit."""
         with self._baseline_lock:
+            self._give_up_old_line()
             candidate = self._queue.baseline()
             if candidate is not None:
                 self.step(slot, candidate)
@@ -217,13 +221,23 @@ class Loop:
 
     # ---- many trials
 
+    def _close_the_night(self) -> None:
+        """Proves what is kept, so that it is not lost in the morning, and scores `main` on what chose nothing."""
+        try:
+            self._prove(0, ending=True)
+            if not self._interrupts:
+                self._measure_total(0)
+                self._auditor.audit(self._session.main(), 0)
+        except Interrupted:
+            return  # the next loop goes on with it
+
     def _work(self, slot: int) -> None:
         try:
             self.measure_main(slot)
             while not self._must_stop():
                 self.step(slot)
                 self.measure_main(slot)
-                self._certify(slot)
+                self._prove(slot)
         except Interrupted as end:
             self.stop(str(end))
         except NothingToPropose as end:
@@ -232,27 +246,25 @@ class Loop:
 
     def _wait(self, workers: list[Future[None]]) -> None:
         """Waits until all slots are done or one has failed. Ctrl-C: stop after the current trials; again: now."""
-        asked = 0
         while True:
             try:
                 # Within the try: the second one may come while the first one is still being obeyed.
-                if asked:
-                    self._interrupted = True
+                if self._interrupts:
                     self._session.ending.set()
-                    self.stop("stopped by the person", now=asked > 1, by_person=True)
+                    self.stop("stopped by the person", now=self._interrupts > 1, by_person=True)
                 wait(workers, return_when=FIRST_EXCEPTION)
                 return
             except KeyboardInterrupt:
-                asked += 1
+                self._interrupts += 1
 
     def _must_stop(self) -> bool:
         """Returns whether a limit is reached; if not, one more trial counts as begun."""
         with self._session.lock:
-            limits, history, incumbent = self._limits, self._session.history, self._session.incumbent()
+            limits, history, incumbent = self._limits, self._session.history, self._session.main()
             target, value = self._session.config.metric.target, incumbent and history.value(incumbent)
             hours = (time.monotonic() - self._since) / 3600
             tried = [record for record in reversed(self._closed) if not record.trial.is_null]
-            fruitless = next((i for i, record in enumerate(tried) if record.accepted), len(tried))
+            fruitless = next((i for i, r in enumerate(tried) if r.accepted or r.kept), len(tried))
             if target is not None and isinstance(value, float) and not history.better(target, value):
                 self.stop(f"the target is reached: {history.metric.name} {value:.6g}")
             elif limits.trials is not None and self._begun >= limits.trials:
@@ -276,18 +288,76 @@ class Loop:
         for text in self._notices():
             self._session.observer(Notice(text))
 
-    def _certify(self, slot: int) -> None:
-        """Under the certify rule, tests the tip of `main` again now and then, and rolls back if it fails."""
-        with self._baseline_lock:
-            found = self._judge.certify(slot)
-            if found is None:
+    # ---- the provisional line
+
+    def _prove(self, slot: int, ending: bool = False) -> None:
+        """Has the provisional line prove itself if that is due, one proof at a time."""
+        if not self._proof_lock.acquire(blocking=False):
+            return
+        try:
+            proof = self._judge.prove(slot, ending)
+            if proof is not None:
+                self._record_proof(proof)
+        finally:
+            self._proof_lock.release()
+
+    def _record_proof(self, proof: Proof) -> None:
+        session, judgement = self._session, proof.judgement
+        proved, tip = judgement.verdict is Verdict.ACCEPTED, proof.line[-1]
+        facts: dict[str, Scalar] = {"proof": proved, "against": proof.against.id, "reason": judgement.reason}
+        facts |= judgement.statistics
+        notices: Sequence[str] = ()
+        with session.lock:
+            trials = [session.history[record.id] for record in (proof.line if proved else session.line())]
+            verdict = Verdict.ACCEPTED if proved else Verdict.UNPROVED
+            ended = [replace(record, verdict=verdict, reason=_step_reason(record, tip, proof)) for record in trials]
+            ended = [replace(r, checks=(*r.checks, facts)) if r.id == tip.id else r for r in ended]
+            try:
+                if proved:
+                    notices = session.ledger.prove(ended)
+                else:
+                    session.ledger.disprove(ended)
+            except MainMovedError:
+                return  # a person's commit came first: the line is given up when that commit is measured
+            for record in ended:
+                session.history.add(record)
+            improvement = session.history.improvement(session.history[tip.id]) if proved else None
+            session.observer(events.Proof(tuple(ended), proof.against, proved, judgement.reason, improvement))
+        for text in notices:
+            session.observer(Notice(text))
+
+    def _give_up_old_line(self) -> None:
+        """Ends kept trials as unproved if `main` went another way: a person's own commit, an undo, a rewind."""
+        session = self._session
+        with session.lock:
+            line = {record.id for record in session.line()}
+            old = [r for r in session.history if r.kept and r.id not in line and session.ledger.is_own(r.id)]
+            if not old:
                 return
-            tip, anchor, judgement = found
-            session, ledger = self._session, self._session.ledger
-            if judgement.verdict is not Verdict.ACCEPTED:
-                session.observer(Notice(f"{tip.trial.ref} does not hold up: {judgement.reason}"))
-                diff = ledger.difference(tip.trial.commit, anchor.trial.commit)
-                title = f"Roll back to {anchor.trial.ref}"
-                tip = self.step(slot, Proposal(tip.trial.commit, diff, title, "certify", "roll-back", judgement.reason))
-            with session.lock:
-                session.history.add(ledger.note_check(tip.id, {"certified": True, "reason": judgement.reason}))
+            reason = "main went another way before it was proved"
+            ended = [replace(r, verdict=Verdict.UNPROVED, reason=f"{reason}; {r.reason}") for r in old]
+            session.ledger.disprove(ended)
+            for record in ended:
+                session.history.add(record)
+        names = ", ".join(record.trial.ref for record in ended)
+        session.observer(Notice(f"{names}: {reason}"))
+
+    def _measure_total(self, slot: int) -> None:
+        """Measures what `main` gained over the first baseline, on seeds that neither chose nor proved, and notes it."""
+        found = self._judge.total(slot)
+        if found is not None:
+            main, judgement = found
+            with self._session.lock:
+                noted = self._session.ledger.note_check(main.id, {"total": True, **judgement.statistics})
+                self._session.history.add(noted)
+
+
+def _step_reason(record: Record, tip: Record, proof: Proof) -> str:
+    """Says what became of one kept trial of a line that raced as a whole."""
+    count, judgement = len(proof.line), proof.judgement
+    if judgement.verdict is not Verdict.ACCEPTED:
+        return f"its line of {counted(count, 'change')} was not proved: {judgement.reason}; {record.reason}"
+    if count == 1:
+        return f"{judgement.reason}; {record.reason}"
+    where = f"proved as a whole: {judgement.reason}" if record.id == tip.id else f"inside what {tip.trial.ref} proved"
+    return f"{record.reason}; {where}"

@@ -308,6 +308,19 @@ class Evaluator(Protocol):
         `incumbent` is None for a baseline, which is measured and accepted.
         """
 
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
+        """The tip of the provisional line that a proof is due for, and what to run or say next; None if none is due.
+
+        `line`: the kept trials since `main`, oldest first. `ending`: whether the loop ends.
+        The tip is the candidate of a `More`, the accepted trial below the line its incumbent.
+        """
+
+    def total(self, main: Record, history: History) -> More | Judgement | None:
+        """What `main` gained over the first baseline, on seeds that neither chose nor proved; None if that is known.
+
+        `main` is the candidate of a `More`, the first baseline its incumbent.
+        """
+
 
 # ---- remembering
 
@@ -335,11 +348,17 @@ class Ledger(Revisions, Protocol):
     def main(self) -> str:
         """The commit at the tip of `main`."""
 
+    def tip(self) -> str:
+        """The commit that proposals are made on: the tip of the provisional line, else of `main`."""
+
     def files(self, commit: str) -> Mapping[str, str]:
         """The editable text files of a commit."""
 
     def records(self) -> Sequence[Record]:
         """Every closed trial, oldest first."""
+
+    def is_own(self, trial: str) -> bool:
+        """Whether a trial was made in this clone; others come by sync."""
 
     def unfinished(self) -> Sequence[Trial]:
         """Trials that were open when a loop ended; they run again under their numbers."""
@@ -384,8 +403,17 @@ class Ledger(Revisions, Protocol):
         """Writes the record and ends the branch, all in one transaction; `main` follows an accepted trial.
 
         Returns words for the person (files that wait because they are dirty). Raises MainMovedError where an accepted
-        trial's base is no longer the tip of `main`; nothing was written then.
+        trial's base is no longer the tip of `main`, or a kept one's that of the provisional line; nothing was written.
         """
+
+    def prove(self, records: Sequence[Record]) -> Sequence[str]:
+        """Takes kept trials over to `main`, oldest first, all in one transaction; their records say so.
+
+        Returns words for the person. Raises MainMovedError if `main` is no longer what the trials build on.
+        """
+
+    def disprove(self, records: Sequence[Record]) -> None:
+        """Ends kept trials as unproved, as their records say; proposals are made on `main` again."""
 
     def difference(self, before: str, after: str) -> str:
         """The diff from one commit to another."""

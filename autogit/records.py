@@ -36,9 +36,13 @@ class RunStatus(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of a trial: accepted, or one of the ways to be dead."""
+    """What became of a trial: accepted, kept until it is proved, or one of the ways to be dead."""
 
     ACCEPTED = "accepted"
+    KEPT = "kept"
+    """On the provisional line: it looks better, and that is not proved yet."""
+    UNPROVED = "unproved"
+    """Was kept, and the line that it was part of did not prove to be better."""
     REJECTED = "rejected"
     PRUNED = "pruned"
     UNSTABLE = "unstable"
@@ -51,7 +55,7 @@ class Verdict(StrEnum):
 
     @property
     def dead(self) -> bool:
-        return self is not Verdict.ACCEPTED
+        return self not in (Verdict.ACCEPTED, Verdict.KEPT)
 
 
 BASELINE = "baseline"
@@ -225,6 +229,21 @@ class Record:
     @property
     def accepted(self) -> bool:
         return self.verdict is Verdict.ACCEPTED
+
+    @property
+    def kept(self) -> bool:
+        """Whether it waits on the provisional line for its proof."""
+        return self.verdict is Verdict.KEPT
+
+    @property
+    def won(self) -> bool:
+        """Whether proposals build on it: it is accepted, or kept until it is proved."""
+        return self.accepted or self.kept
+
+    @property
+    def proof(self) -> Mapping[str, Scalar] | None:
+        """What the race has shown that took this trial, and what it builds on, over to `main`; None without one."""
+        return next((check for check in reversed(self.checks) if check.get("proof") is True), None)
 
     @property
     def seconds(self) -> float:

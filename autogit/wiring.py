@@ -18,11 +18,11 @@ import numpy as np
 from autogit.config.load import ConfigFile
 from autogit.config.model import Agent, Config
 from autogit.errors import PatchError
-from autogit.evaluate import StandardEvaluator, due_certificate
+from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.noise import noise
 from autogit.evaluate.pruning import PrunerMaker
 from autogit.events import Event, Observer, silent
-from autogit.execute.local import LocalExecutor, job_count
+from autogit.execute.registry import backend_of
 from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.loop import Loop
@@ -36,7 +36,7 @@ from autogit.trial.audit import Auditor
 from autogit.trial.first_run import FOLDER as FIRST_RUN_FOLDER
 from autogit.trial.first_run import PATIENCE_SECONDS, FirstRun, Glance, first_run
 from autogit.trial.jobs import JobMaker
-from autogit.trial.judge import Certify, Judge
+from autogit.trial.judge import Judge
 from autogit.trial.live import LiveFile
 from autogit.trial.measure import RUN_SECONDS, RUNS_PER_TRIAL, Measurement
 from autogit.trial.queue import Land, TrialQueue
@@ -69,7 +69,6 @@ class Services:
     land: Land
     jobs: JobMaker
     pruner: PrunerFactory
-    certify: Certify
     notices: Callable[[], Sequence[str]] = tuple
     """Takes what the proposers have to tell the person since the last call."""
     observers: Sequence[Observer] = ()
@@ -91,7 +90,7 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
     if services.jobs.data and not session.config.evaluate.holdout:
         session.history.compare_on(str(measurement.environment.get("data", "")))
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
-    judge = Judge(session, services.evaluator, measurement, services.pruner, services.certify)
+    judge = Judge(session, services.evaluator, measurement, services.pruner)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)
 
 
@@ -106,13 +105,13 @@ class Wiring:
 
     def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int, null_rate: float = 0.0) -> Loop:
         """Wires a loop by `config`, which is the file's with the limits and the target that the caller asked for."""
-        slots = job_count(config, jobs)
+        slots = backend_of(config).slots(config, jobs)
         return loop(self.services(config, slots), observer, slots, seed, null_rate)
 
     def services(self, config: Config, slots: int) -> Services:
         """Chooses the services for a loop of so many slots."""
         cancel = threading.Event()
-        executor = LocalExecutor(config, slots)
+        executor = backend_of(config)(config, slots)
         unprotected, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
         untrusted = unprotected and models and not config.sandbox.trust_models
         if untrusted:
@@ -132,7 +131,6 @@ class Wiring:
             land=self.land,
             jobs=self._jobs(config),
             pruner=PrunerMaker(config, self.ledger, self.history),
-            certify=partial(due_certificate, config, self.history),
             notices=lambda: [*proposer.notices.take(), *exports.take(), *notifier.take()],
             observers=(
                 Retention(self.ledger.private, self.history, config.checkpoints).tell,
@@ -147,7 +145,7 @@ class Wiring:
         """Wires what makes the runs of closed trials again."""
 
         def measurement(config: Config) -> Measurement:
-            executor, jobs = LocalExecutor(config), self._jobs(config)
+            executor, jobs = backend_of(config)(config), self._jobs(config)
             evaluator = StandardEvaluator(config, self.history)
             return Measurement(config, self.ledger, executor, evaluator, jobs, observer, threading.Event(), FOLDER)
 
@@ -162,7 +160,7 @@ class Wiring:
             # The command line of a loop gives them.
             config = replace(config, budget=replace(config.budget, seconds=PATIENCE_SECONDS))
         glance = Glance(StandardEvaluator(config, self.history), config.metric.name, bool(config.evaluate.command))
-        executor, jobs = LocalExecutor(config), self._jobs(config)
+        executor, jobs = backend_of(config)(config), self._jobs(config)
         cancel = threading.Event()
         measurement = Measurement(config, self.ledger, executor, glance, jobs, silent, cancel, FIRST_RUN_FOLDER)
         try:
@@ -173,7 +171,7 @@ class Wiring:
 
     def context(self) -> Context:
         """Returns what a proposer may know now."""
-        base = self.ledger.main()
+        base = self.ledger.tip()
         return Context(
             base=base,
             files=self.ledger.files(base),

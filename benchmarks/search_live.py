@@ -55,6 +55,7 @@ class Forks:
 
     def __init__(self, budget: float) -> None:
         self.spent = 0.0
+        self.reserve = 0.0
         self._budget = budget
 
     @property
@@ -78,7 +79,7 @@ class Forks:
         if "evaluate.py" in arguments:
             ok, printed = table._forked(job.checkout, partial(table._evaluate, job.out))
             return _ended(0 if ok else 1, 0.0, f"val_loss: {printed}" if ok else printed)
-        if self.spent >= self._budget:
+        if self.spent >= self._budget - self.reserve:
             raise Interrupted("the compute is used up")
         steps = int(arguments[arguments.index("--steps") + 1])
         reached, execution = _train(job.checkout, arguments[arguments.index("train.py") :], monitor)
@@ -234,7 +235,7 @@ METHODS: dict[str, Callable[[float, int], tuple[Files, float]]] = {
     "autogit": partial(autogit, "race"),
     "TPE": tpe,
     "greedy loop": greedy,
-    "autogit, certify": partial(autogit, "certify"),
+    "autogit, stack": partial(autogit, "stack"),
 }
 
 
@@ -247,7 +248,7 @@ def run(path: Path, budget: float, repetitions: int, part: int, parts: int) -> N
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {(line["method"], line["repetition"]) for line in done}
     jobs = [(repetition, name) for repetition in range(repetitions) for name in METHODS]
-    jobs.sort(key=lambda job: job[1] == "autogit, certify")
+    jobs.sort(key=lambda job: job[1] == "autogit, stack")
     for repetition, name in jobs[part::parts]:
         if (name, repetition) in known:
             continue

@@ -15,9 +15,10 @@ from search_task import Method, Task, Trace
 from search_world import MemoryLedger, TableExecutor, configuration, land
 
 from autogit.config.model import Config
-from autogit.evaluate import StandardEvaluator, due_certificate
+from autogit.evaluate import StandardEvaluator
 from autogit.evaluate.pruning import PrunerMaker
-from autogit.events import Closed, Event
+from autogit.evaluate.stack import PROOF_RUNS
+from autogit.events import Closed, Event, Proof, Stopping
 from autogit.history import History
 from autogit.propose import build_portfolio
 from autogit.propose.portfolio import Portfolio
@@ -59,6 +60,8 @@ class Charged(Executor, Protocol):
 
     spent: float
     """Full runs' worth of compute so far."""
+    reserve: float
+    """What the search leaves for the last proof."""
 
 
 def research(
@@ -81,7 +84,17 @@ def research(
             trace.trials += not record.trial.is_baseline
             trace.log.append(f"{executor.spent:5.1f} {record.verdict} {record.trial.title}: {record.reason}")
             trace.add(executor.spent, pick())
+        elif isinstance(event, Proof):
+            names = ", ".join(record.trial.ref for record in event.trials)
+            trace.log.append(
+                f"{executor.spent:5.1f} {'proved' if event.proved else 'unproved'} {names}: {event.reason}"
+            )
+            trace.add(executor.spent, pick())
+        elif isinstance(event, Stopping):
+            executor.reserve = 0.0
 
+    if config.accept.rule == "stack":
+        executor.reserve = PROOF_RUNS
     wired = Services(
         config=config,
         config_hash="",
@@ -93,7 +106,6 @@ def research(
         land=lands,
         jobs=jobs,
         pruner=PrunerMaker(config, ledger, history),
-        certify=partial(due_certificate, config, history),
         notices=proposer.notices.take,
     )
     ended = loop(wired, tell, seed=seed).run()
@@ -134,8 +146,8 @@ def _greedily(config: Config) -> Config:
     return replace(config, accept=replace(config.accept, rule="greedy"))
 
 
-def _certified(config: Config) -> Config:
-    return replace(config, accept=replace(config.accept, rule="certify"))
+def _stacked(config: Config) -> Config:
+    return replace(config, accept=replace(config.accept, rule="stack"))
 
 
 def _fewer_seeds(config: Config) -> Config:
@@ -152,7 +164,7 @@ METHODS: dict[str, Method] = {
     "autogit": autogit,
     "autogit, no pruning": partial(autogit, change=_unpruned),
     "autogit, no race": partial(autogit, change=_greedily),
-    "autogit, certify": partial(autogit, change=_certified),
+    "autogit, stack": partial(autogit, change=_stacked),
     "autogit, 3 seeds": partial(autogit, change=_fewer_seeds),
     "autogit, uniform choice": partial(autogit, proposers=_uniform),
 }

@@ -83,6 +83,7 @@ class MemoryLedger:
         self.private = private
         self._files = {"start": dict(files)}
         self._main = "start"
+        self._next = ""
         self._records: list[Record] = []
         self._position: dict[str, int] = {}
         self._curves: dict[str, tuple[Curve, ...]] = {}
@@ -90,6 +91,27 @@ class MemoryLedger:
 
     def main(self) -> str:
         return self._main
+
+    def tip(self) -> str:
+        return self._next or self._main
+
+    def is_own(self, trial: str) -> bool:
+        return True
+
+    def prove(self, records: Sequence[Record]) -> Sequence[str]:
+        self._replace(records)
+        self._main = records[-1].trial.commit
+        if self._next == self._main:
+            self._next = ""
+        return ()
+
+    def disprove(self, records: Sequence[Record]) -> None:
+        self._replace(records)
+        self._next = ""
+
+    def _replace(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._records[self._position[record.id]] = record
 
     def files(self, commit: str) -> Mapping[str, str]:
         return self._files[commit]
@@ -148,6 +170,8 @@ class MemoryLedger:
         self._curves[record.id] = tuple(curves)
         if record.verdict is Verdict.ACCEPTED:
             self._main = record.trial.commit
+        elif record.verdict is Verdict.KEPT:
+            self._next = record.trial.commit
         return ()
 
     def difference(self, before: str, after: str) -> str:
@@ -220,6 +244,8 @@ class TableExecutor:
 
     def __init__(self, measured: Table, ledger: MemoryLedger, repetition: int, budget: float) -> None:
         """`budget`: full runs that the loop may spend; the run that comes after it is not begun."""
+        self.reserve = 0.0
+        """Of these, what the search must leave for the last proof."""
         self.spent = 0.0
         """Full runs' worth of compute so far."""
         self._table = measured
@@ -248,7 +274,7 @@ class TableExecutor:
         found = self._table.run(key, int(job.command.split("--seed ")[1].split()[0]), self._repetition)
         if "evaluate.py" in job.command:
             return self._ended(0.0, f"val_loss: {found.loss:.6f}")
-        if self.spent >= self._budget:
+        if self.spent >= self._budget - self.reserve:
             raise Interrupted("the compute is used up")
         for number, value in enumerate(found.curve, 1):
             step = round(number * steps / POINTS)

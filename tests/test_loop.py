@@ -251,18 +251,3 @@ def test_dirty_files_wait_and_the_person_is_told(tmp_path: Path) -> None:
     assert record.accepted
     assert (folder / "train.py").read_text() == TRAIN + "# mine\n"
     assert any("train.py" in word for word in words)
-
-
-def test_provisional_keeps_prove_themselves_or_are_rolled_back(tmp_path: Path) -> None:
-    """Where nothing but luck decides, the certify rule takes back what one lucky run brought."""
-    luck = "noise = random.Random(f'b{seed} {learning_rate} {width} {dropout}').gauss(0, 0.1)"
-    train = TRAIN.replace("noise = random.Random(seed).gauss(0, 0.01)", luck)
-    train = train[: train.index('print(f"val_loss')] + 'print(f"val_loss: {1 + noise}")\n'
-    folder = make_toy(tmp_path / "lab", train=train, more='[accept]\nrule = "certify"\nseeds = 3')
-    Lab.open(folder).loop(trials=14)
-    lab = Lab.open(folder)
-    (back, *_) = [r for r in lab.trials() if r.trial.operator == "roll-back"]
-    assert back.accepted and back.checks[-1]["certified"] is True
-    assert git(folder, "diff", "exp/0", back.trial.ref) == ""
-    commits = git(folder, "rev-list", "--first-parent", "main").split()
-    assert [r.trial.commit for r in reversed(lab.history.accepted)] == commits[:-1]

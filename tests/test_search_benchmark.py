@@ -18,9 +18,9 @@ def test_the_loop_runs_on_the_recorded_table_until_the_compute_is_used_up(monkey
 
     measured = search_runs.Table()
     assert len(measured.keys) == len(search_points.points())
-    task = search_task.Task(measured, dict(search_points.CODE), search_points.PATTERNS, 8.0, 0)
+    task = search_task.Task(measured, dict(search_points.CODE), search_points.PATTERNS, 14.0, 0)
     trace = search_methods.METHODS["autogit"](task)
-    assert 8.0 <= trace.spent[-1] < 9.0 and trace.trials > 0
+    assert 14.0 <= trace.spent[-1] < 15.0 and trace.trials > 0
     assert trace.log[-1] == "the compute is used up"
     assert {*trace.picks} <= {point.key for point in search_points.code_points()}
     again = search_methods.METHODS["autogit"](task)

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from autogit.cli.common import metric_name, pulse, shortened, spent, width, wrapped
-from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Ran, Started, Stopping
+from autogit.events import Closed, Ended, Event, Notice, Observer, Opened, Progress, Proof, Ran, Started, Stopping
 from autogit.records import Record, Verdict
 from autogit.trial.audit import describe
 from autogit.trial.measure import RUNS_PER_TRIAL
@@ -24,7 +24,7 @@ from autogit.wording import counted, duration, number, percent, plain
 if TYPE_CHECKING:
     from autogit.lab import Lab
 
-STYLES = {Verdict.ACCEPTED: "bold green", Verdict.REJECTED: "dim"}
+STYLES = {Verdict.ACCEPTED: "bold green", Verdict.KEPT: "green", Verdict.REJECTED: "dim"}
 BAR = 20
 TITLE = 52
 """Columns that a title has on a wide terminal; on a narrow one it is the first to give way."""
@@ -86,6 +86,8 @@ class Lines:
                 self._closed(event)
                 if event.record.trial.is_baseline:
                     self._estimate(event.record)
+            case Proof():
+                self._proof(event)
             case Notice():
                 self._print(wrapped(event.text, "  "), "yellow")
             case Opened():
@@ -153,6 +155,9 @@ class Lines:
         record = event.record
         value = number(record.metrics.get(self.metric))
         gain = "" if record.trial.operator == "baseline" else percent(event.improvement)
+        if record.kept:
+            # A step of a line has no percentage of its own: the line has one, once it is proved.
+            gain = f"z {record.statistics.get('z', 0.0):.1f}"
         line = Text(f"{record.trial.ref:<8} ")
         line.append(f"{record.verdict:<10}", STYLES.get(record.verdict, "red"))
         numbers = f" {self.metric} {value:>9} {gain:>8} {duration(record.seconds):>11}"
@@ -163,6 +168,13 @@ class Lines:
         self.console.print(line)
         if not record.accepted:
             self._print(wrapped(record.reason, " " * 9), "dim")
+
+    def _proof(self, event: Proof) -> None:
+        """Says what became of the kept changes that raced together."""
+        names = ", ".join(record.trial.ref for record in event.trials)
+        verdict, style = ("proved", "bold green") if event.proved else ("unproved", "red")
+        gain = f", {percent(event.improvement)} over the baseline" if event.proved else ""
+        self._print(wrapped(f"{names} against {event.against.trial.ref}: {event.reason}{gain}", f"{verdict:<9}"), style)
 
     def _estimate(self, record: Record) -> None:
         """How long it will take, by what this lab's trials took, or else by the baseline's runs."""

@@ -169,10 +169,12 @@ class Accept:
     """How a trial is judged."""
 
     rule: str = "race"
-    """`race`, `greedy` or `certify` (docs/evaluation.md), or one that another package brings."""
+    """`race`, `stack` or `greedy` (docs/evaluation.md), or one that another package brings."""
     confidence: Annotated[float, Bounds(least=0.5, most=0.999)] = 0.99
     seeds: Count = 5
     """The most seeds that one trial is run with."""
+    proof: Share = 0.3
+    """Under `stack`: the share of all training that proofs may cost. One more is made when a loop ends."""
     margin: NotNegative = 0.0
     """How much worse, in standard deviations of the noise, a change that removes code may be and still be accepted."""
 
@@ -279,6 +281,14 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorChoice:
+    """Where runs go."""
+
+    backend: str = "local"
+    """`local`, this machine, or one that another package brings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """Who listens while a loop runs."""
 
@@ -317,6 +327,7 @@ class Config:
     prune: Prune = Prune()
     checkpoints: Checkpoints = Checkpoints()
     check: Check = Check()
+    executor: ExecutorChoice = ExecutorChoice()
     observe: Observe = Observe()
     notify: Notify = Notify()
 

@@ -92,19 +92,24 @@ class Gain:
 
 def gain(record: Record) -> Gain | None:
     """What one accepted change gained on fresh seeds; None if it was not measured (a greedy rule, one seed)."""
-    found = record.statistics
+    found = record.statistics if record.proof is None else record.proof
     if not record.accepted or not {"gain", "low", "high"} <= found.keys():
         return None
-    return Gain(found["gain"], found["low"], found["high"])
+    return Gain(*(float(found[name]) for name in ("gain", "low", "high")))
 
 
 def total_gain(records: Iterable[Record]) -> Gain | None:
     """What all accepted changes gained together, each over the one before; None if there is nothing to add up.
 
+    If the latest was held against the first baseline on seeds of their own, that is the answer.
     What a person has taken back counts no more. The steps' errors are taken as independent, so their half widths add as
     squares.
     """
     records = list(records)
+    latest = next((record for record in reversed(records) if record.accepted), None)
+    for check in reversed(latest.checks if latest else ()):
+        if check.get("total"):
+            return Gain(*(float(check[name]) for name in ("gain", "low", "high")))
     back = _taken_back(records)
     steps = [step for record in records if record.id not in back and (step := gain(record)) is not None]
     if not steps:

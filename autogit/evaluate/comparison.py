@@ -161,9 +161,9 @@ def block(config: Config, accepted: int, turn: int = 0) -> tuple[int, ...]:
     return tuple(seed_at(config, index) for index in range(first, first + length))
 
 
-def proof_block(config: Config, accepted: int) -> tuple[int, ...]:
-    """Returns the seeds that prove the `accepted`-th accepted change."""
-    first = accepted * BLOCK + PROOF
+def proof_block(config: Config, proof: int) -> tuple[int, ...]:
+    """Returns the seeds of a lab's proof, counted from 0. They are known before anything is tried on them."""
+    first = proof * BLOCK + PROOF
     return tuple(seed_at(config, index) for index in range(first, first + SPARE * config.accept.seeds))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autogit.config.model import Config
-from autogit.evaluate.comparison import Comparison, accepted_until, block, dead, incomplete, turn
+from autogit.evaluate.comparison import Comparison, dead, incomplete
 from autogit.evaluate.noise import means, pooled, scores
 from autogit.evaluate.objective import broken_guard, objective, unreported
 from autogit.evaluate.output import OutputReading, reading
@@ -56,10 +56,17 @@ class StandardEvaluator:
         if runs and (broken := broken_guard(config, means(runs))):
             return Judgement(Verdict.REJECTED, broken, means(runs))
         records = history.compared()
-        accepted = accepted_until(history, incumbent.id)
-        seeds = self._rule.seeds(accepted, turn(config, runs, incumbent, records, accepted))
-        fresh = block(config, accepted + 1)
+        seeds = self._rule.seeds(incumbent, history, runs)
+        fresh = self._rule.fresh_seeds(incumbent, history)
         return self._rule.judge(Comparison(config, compared, runs, incumbent, records, lines, seeds, fresh))
+
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
+        """Returns what the rule wants the provisional line to prove; None if nothing is due."""
+        return self._rule.prove(line, history, ending)
+
+    def total(self, main: Record, history: History) -> More | Judgement | None:
+        """Returns what `main` gained in all, as far as the rule wants that measured."""
+        return self._rule.total(main, history)
 
     def _baseline(self, runs: Sequence[Run], history: History) -> More | Judgement:
         """Measures with as many seeds as the rule needs; a few equal results show that there is no noise."""
@@ -71,7 +78,7 @@ class StandardEvaluator:
         if lacking := incomplete(runs, compared):
             return replace(lacking, verdict=Verdict.CRASHED)
         wanted = self._rule.baseline_seeds
-        seeds = block(config, len(history.accepted))[:wanted]
+        seeds = self._rule.seeds(None, history, runs)[:wanted]
         equal = len(done) >= min(PROBES, wanted) and len(set(done.values())) == 1
         missing = tuple(seed for seed in seeds if seed not in done)
         if missing and not equal:

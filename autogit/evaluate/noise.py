@@ -31,6 +31,8 @@ OUTLIER = 3.0
 """Residuals beyond so many robust standard deviations are drawn in: one wild trial must not blind the others."""
 
 
+ON_A_LINE = (Verdict.ACCEPTED, Verdict.KEPT, Verdict.UNPROVED)
+"""Verdicts of trials that others were held against: their runs were repeated for that, whatever they showed."""
 RATIOS = (1 / 6, 1 / 3, 2 / 3, 1.0)
 """What pairing may leave of the variance of two unrelated runs, before anything was seen of it: from what codes that
 share their seeds leave (`PAIRING`) to all of it (GPU nondeterminism, scripts without a seed)."""
@@ -69,11 +71,17 @@ class Noise:
         return Noise(self.sd * unit, self.dof, self.paired, parts)
 
 
-def noise(records: Sequence[Record], score: Score, own: Sequence[Sequence[float]] = ()) -> Noise | None:
+def noise(
+    records: Sequence[Record],
+    score: Score,
+    own: Sequence[Sequence[float]] = (),
+    proofs: Sequence[Sequence[float]] = (),
+) -> Noise | None:
     """Returns the noise after these records (oldest first) and a candidate's `own` differences, block by block.
 
-    None if nothing was repeated. The unit is the largest result: in it the squares of small differences do not vanish,
-    nor do those of large ones grow beyond all numbers.
+    `proofs` holds the differences of earlier races of whole lines, race by race. None if nothing was repeated. The unit
+    is the largest result: in it the squares of small differences do not vanish, nor do those of large ones grow beyond
+    all numbers.
     """
     sizes = (abs(value) for record in records[-WINDOW:] for value in scores(record.runs, score).values())
     unit = max(sizes, default=1.0) or 1.0
@@ -82,14 +90,27 @@ def noise(records: Sequence[Record], score: Score, own: Sequence[Sequence[float]
         value = score(metrics)
         return None if value is None else value / unit
 
-    found = _noise(records, shared, [[difference / unit for difference in group] for group in own])
+    def in_unit(groups: Sequence[Sequence[float]]) -> list[list[float]]:
+        return [[difference / unit for difference in group] for group in groups]
+
+    found = _noise(records, shared, in_unit(own), in_unit(proofs))
     return None if found is None else found.scaled(unit)
 
 
-def _noise(records: Sequence[Record], score: Score, own: Sequence[Sequence[float]]) -> Noise | None:
-    accepted = [record for record in records if record.verdict is Verdict.ACCEPTED]
-    groups = paired_differences(records[-WINDOW:], accepted, score)
+def _noise(
+    records: Sequence[Record], score: Score, own: Sequence[Sequence[float]], proofs: Sequence[Sequence[float]]
+) -> Noise | None:
+    accepted = [record for record in records if record.verdict in ON_A_LINE]
+    groups = [*paired_differences(records[-WINDOW:], accepted, score), *proofs]
     repeats = pooled([[*scores(r.runs, score).values()] for r in accepted[-WINDOW:]])
+    return judged_from(repeats, groups, own)
+
+
+def judged_from(
+    repeats: tuple[float, int] | None, groups: Sequence[Sequence[float]], own: Sequence[Sequence[float]]
+) -> Noise | None:
+    """Returns the noise of a pair by the (spread, degrees of freedom) of repeated runs, by the paired differences of
+    other trials, and by the candidate's own."""
     # Two independent runs differ by the square root of two more than one; pairing can only make it less.
     unrelated = None if repeats is None else Noise(math.sqrt(2) * repeats[0], repeats[1], paired=False)
     if len(groups) >= TRIALS:

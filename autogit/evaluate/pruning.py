@@ -24,9 +24,10 @@ from autogit.config.model import Config
 from autogit.diff import grown_by
 from autogit.evaluate.curve import final
 from autogit.evaluate.lines import normalised
-from autogit.evaluate.noise import noise
+from autogit.evaluate.noise import ON_A_LINE, noise
 from autogit.evaluate.objective import objective
 from autogit.evaluate.rules import RaceRule, rule_of
+from autogit.evaluate.stack import GUESSED_DOF, GUESSED_SHARE
 from autogit.history import History
 from autogit.protocols import Halt
 from autogit.records import Curve, Record, RunStatus, Trial
@@ -402,12 +403,24 @@ class PrunerMaker:
 
     def _noise(self) -> Callable[[float], float | None]:
         """Noise between seeds at a share of a run, from the repeats of accepted trials."""
-        accepted = [record for record in self._history.compared() if record.accepted][-MAX_TRIALS_READ:]
+        accepted = [record for record in self._history.compared() if record.verdict in ON_A_LINE][-MAX_TRIALS_READ:]
         groups = [
             [course for run in record.runs if (course := self._course(record, run.seed)) is not None]
             for record in accepted
         ]
-        return lambda share: seed_noise(groups, share)
+        if not self._rule.guesses_noise or self._history.baseline is None:
+            return lambda share: seed_noise(groups, share)
+        level = self._history.value(self._history.baseline)
+        guess = GUESSED_SHARE * (abs(level) if level else 1.0)
+        dof = sum(max(0, len(group) - 1) for group in groups)
+
+        def measured_beside_guess(share: float) -> float:
+            found = seed_noise(groups, share)
+            if found is None:
+                return guess
+            return math.sqrt((GUESSED_DOF * guess**2 + dof * found**2) / (GUESSED_DOF + dof))
+
+        return measured_beside_guess
 
     def _course(self, record: Record, seed: int) -> Course | None:
         """The whole curve of a run that counts."""

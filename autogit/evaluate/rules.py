@@ -16,21 +16,13 @@ from typing import Protocol
 
 from autogit.config.model import Config
 from autogit.errors import ConfigError
-from autogit.evaluate.comparison import (
-    Comparison,
-    Pair,
-    accepted_until,
-    block,
-    dead,
-    incomplete,
-    proof_block,
-)
+from autogit.evaluate.comparison import Comparison, Pair, accepted_until, block, turn
 from autogit.evaluate.noise import Noise, means, student_deviate
-from autogit.evaluate.objective import objective
 from autogit.evaluate.race import Race, Step, race
+from autogit.evaluate.stack import StackRule
 from autogit.history import History
 from autogit.protocols import Judgement, More
-from autogit.records import Record, Verdict
+from autogit.records import Record, Run, Verdict
 from autogit.wording import counted
 
 HOPELESS = -2.0
@@ -39,10 +31,6 @@ INTERVAL_Z = 1.959964
 """Reported intervals hold the true gain 95 times of 100."""
 FRESH_SEEDS = 1
 """Seeds that took no part in choosing, on which an accepted change's gain is measured."""
-CERTIFY_EVERY_ACCEPTS = 3
-"""Provisional accepts after which the tip of `main` is certified."""
-CERTIFIED = "certified"
-"""The key of the check (`Record.checks`) that says of a record that it was certified."""
 
 
 class AcceptanceRule(Protocol):
@@ -52,20 +40,25 @@ class AcceptanceRule(Protocol):
     """The seeds that a baseline is measured with."""
     lead: float
     """By how many units of noise a run has to lead at its end to have a chance; pruning stops what will not."""
+    guesses_noise: bool
+    """Whether pruning may begin by a guess of the noise, before runs were repeated."""
     controls_errors: bool
     """Whether the rule promises how often it is fooled, so that an A/A test can hold it to that."""
 
-    def seeds(self, accepted: int, turn: int) -> Sequence[int]:
-        """Returns the seeds that judge candidates against the `accepted`-th accepted change."""
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
+        """Returns the seeds that judge a candidate with these runs against `incumbent`; None: those of a baseline."""
+
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
+        """Returns the seeds that measure what an accepted change gained; none if nothing is measured again."""
 
     def judge(self, comparison: Comparison) -> More | Judgement:
         """Returns the verdict on a candidate, or which runs to make first."""
 
-    def prove(self, tip: Record, history: History) -> tuple[Record, More | Judgement] | None:
-        """Returns what the tip of `main` has to prove itself against, and how far that is; None if nothing is due.
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
+        """Returns the tip that has to prove itself, and how far that is; None if no proof is due."""
 
-        The tip is the candidate of a `More`, what it is held against its incumbent.
-        """
+    def total(self, main: Record, history: History) -> More | Judgement | None:
+        """Returns what `main` gained in all, or which runs tell; None if the rule measures each change by itself."""
 
 
 class RaceRule:
@@ -74,22 +67,34 @@ class RaceRule:
     lead = 0.3
     """After one pair the race drops what is not better by 0.79 of a paired difference's noise (race.py), and that is
     about 0.4 units of what two seeds of unchanged code differ by (PAIRING in noise.py)."""
+    guesses_noise = False
     controls_errors = True
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.baseline_seeds = config.accept.seeds
 
-    def seeds(self, accepted: int, turn: int) -> Sequence[int]:
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
         """Returns the incumbent's own block."""
-        return block(self._config, accepted, turn)
+        if incumbent is None:
+            return block(self._config, accepted_until(history, ""))
+        accepted = accepted_until(history, incumbent.id)
+        return block(self._config, accepted, turn(self._config, runs, incumbent, history.compared(), accepted))
+
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
+        """Returns those of the next block."""
+        return block(self._config, accepted_until(history, incumbent.id) + 1)
 
     def judge(self, comparison: Comparison) -> More | Judgement:
         """Returns the verdict as soon as the pairs cross a bound."""
         return run_race(comparison, race(self._config.accept.confidence, self._config.accept.seeds))
 
-    def prove(self, tip: Record, history: History) -> tuple[Record, More | Judgement] | None:
-        """Nothing: each change has proved itself."""
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
+        """Returns None: there is no provisional line."""
+        return None
+
+    def total(self, main: Record, history: History) -> More | Judgement | None:
+        """Returns None: what each change gained is added up."""
         return None
 
 
@@ -98,14 +103,19 @@ class GreedyRule:
 
     baseline_seeds = 1
     lead = 0.0
+    guesses_noise = False
     controls_errors = False
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def seeds(self, accepted: int, turn: int) -> Sequence[int]:
+    def seeds(self, incumbent: Record | None, history: History, runs: Sequence[Run]) -> Sequence[int]:
         """Returns the same seeds for all: the run that made an incumbent is what the next candidate has to beat."""
         return block(self._config, 0)
+
+    def fresh_seeds(self, incumbent: Record, history: History) -> Sequence[int]:
+        """Returns none."""
+        return ()
 
     def judge(self, comparison: Comparison) -> More | Judgement:
         """Returns the verdict after one pair."""
@@ -120,55 +130,13 @@ class GreedyRule:
         verdict = Verdict.ACCEPTED if comparison.beats(pair.gain) else Verdict.REJECTED
         return comparison.judgement(verdict, words, {"gain": pair.gain, "pairs": 1})
 
-    def prove(self, tip: Record, history: History) -> tuple[Record, More | Judgement] | None:
-        """Nothing, ever."""
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
+        """Returns None: there is no provisional line."""
         return None
 
-
-class CertifyRule(GreedyRule):
-    """`certify`: greedy accepts are provisional until the tip of `main` has won a race on seeds of its own.
-
-    What the loop does with `prove`: it makes the runs that are asked for until the tip is judged against the last state
-    that was certified. Accepted: a check on the tip's record says so. Rejected: `main` rolls forward with a revert.
-    """
-
-    def seeds(self, accepted: int, turn: int) -> Sequence[int]:
-        """Returns the incumbent's own block."""
-        return block(self._config, accepted, turn)
-
-    def prove(self, tip: Record, history: History) -> tuple[Record, More | Judgement] | None:
-        """Returns the last certified state and the race against it, after every third accept."""
-        last = anchor(history)
-        if last is None or last.id == tip.id or len(provisional(history)) < CERTIFY_EVERY_ACCEPTS:
-            return None
-        return last, self.certify(tip, last, history)
-
-    def certify(self, tip: Record, against: Record, history: History) -> More | Judgement:
-        """Returns the race of `tip` against `against`, on seeds that chose neither."""
-        records = history.compared()
-        seeds = proof_block(self._config, accepted_until(history, tip.id))
-        compared = objective(self._config, (history.baseline or against).metrics)
-        runs = [run for run in tip.runs if run.seed in seeds]
-        if judgement := dead(runs) or incomplete(runs, compared):
-            return judgement
-        bounds = race(self._config.accept.confidence, self._config.accept.seeds)
-        return run_race(Comparison(self._config, compared, runs, against, records, 0, seeds), bounds)
-
-
-def anchor(history: History) -> Record | None:
-    """Returns the last certified trial, else the latest baseline; None before there is one."""
-    for record in reversed(tuple(history)):
-        certified = any(check.get(CERTIFIED) is True for check in record.checks)
-        if record.accepted and (record.trial.is_baseline or certified):
-            return record
-    return None
-
-
-def provisional(history: History) -> list[Record]:
-    """Returns the accepted changes since the anchor, oldest first."""
-    last, records = anchor(history), list(history)
-    since = records if last is None else records[next(i for i, r in enumerate(records) if r.id == last.id) + 1 :]
-    return [record for record in since if record.accepted]
+    def total(self, main: Record, history: History) -> More | Judgement | None:
+        """Returns None: what each change gained is added up."""
+        return None
 
 
 # ---- the race of one candidate
@@ -269,7 +237,7 @@ def _mean(values: Sequence[float]) -> float:
 RULES: Mapping[str, Callable[[Config], AcceptanceRule]] = {
     "race": RaceRule,
     "greedy": GreedyRule,
-    "certify": CertifyRule,
+    "stack": StackRule,
 }
 """The rules that come with autogit, by the name that `accept.rule` has for them."""
 GROUP = "autogit.rules"
@@ -292,8 +260,3 @@ def rule_of(config: Config) -> AcceptanceRule:
 @cache
 def _installed() -> Mapping[str, Callable[[Config], AcceptanceRule]]:
     return {point.name: point.load() for point in entry_points(group=GROUP)}
-
-
-def due_certificate(config: Config, history: History, tip: Record) -> tuple[Record, More | Judgement] | None:
-    """Returns what the configured rule wants `tip`, the tip of `main`, to prove; None if nothing is due."""
-    return rule_of(config).prove(tip, history)

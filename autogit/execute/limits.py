@@ -19,8 +19,10 @@ _LOOK = 0.1
 _LOOK_AT_DISK = 0.5
 """and at the disk; longer where a look is slow, so that looking takes at most 2% of one core."""
 _SHARE = 50
-_THREADS = 8
-"""For each process that is allowed, threads that are."""
+_THREADS_PER_PROCESS = 8
+"""Threads that are allowed for each process that is."""
+_MIN_THREADS_PER_CORE = 8
+"""Threads that are allowed for each core of the machine, however few processes are: libraries start some for each."""
 RESERVE_BYTES = 256 * 1024 * 1024
 """Bytes that are left free on the disk: git has to write the verdict, even on a run that filled it."""
 
@@ -34,6 +36,8 @@ class Limits:
     processes: int
     disk: int
     """Bytes that it may add to its folders."""
+    reserve: int = RESERVE_BYTES
+    """Bytes that have to be free on the disk of its output, before it and while it runs."""
 
     @property
     def tasks(self) -> int | None:
@@ -42,12 +46,18 @@ class Limits:
         It counts all that the user runs, and threads too; the kernel does not hold root to it.
         """
         user = os.getuid()
-        return tasks_of(user) + _THREADS * self.processes if user and sys.platform == "linux" else None
+        return tasks_of(user) + self._own_tasks if user and sys.platform == "linux" else None
 
     @property
     def group_tasks(self) -> int | None:
         """The same for root, by a cgroup that holds this run alone."""
-        return _THREADS * self.processes if not os.getuid() and sys.platform == "linux" else None
+        return self._own_tasks if not os.getuid() and sys.platform == "linux" else None
+
+    @property
+    def _own_tasks(self) -> int:
+        return max(
+            _THREADS_PER_PROCESS * self.processes, self.processes + _MIN_THREADS_PER_CORE * (os.cpu_count() or 1)
+        )
 
 
 class Gauge:
@@ -121,20 +131,20 @@ class Gauge:
             return f"out of disk: what it wrote cannot be counted: {error.strerror}"
         if added > self._limits.disk:
             return f"out of disk: {added / GB:.2f} GB written, sandbox.disk_gb allows {self._limits.disk / GB:.2f}"
-        self.shortage = shortage(self._out)
+        self.shortage = shortage(self._out, self._limits.reserve)
         return self.shortage
 
 
-def shortage(folder: Path) -> str:
-    """Returns why too little of the disk of `folder` is free to go on, in one sentence; "" if there is enough."""
+def shortage(folder: Path, needed: int = RESERVE_BYTES) -> str:
+    """Returns one sentence if less than `needed` bytes of the disk of `folder` are free; "" if there is enough."""
     try:
         free = disk_usage(folder).free
     except OSError:
         return ""  # The folder has gone: the run did that, and its exit will tell.
-    if free >= RESERVE_BYTES:
+    if free >= needed:
         return ""
     return (
-        f"only {free / 1e6:.0f} MB are free on the disk of {folder}: at least {RESERVE_BYTES / 1e6:.0f} MB are needed; "
+        f"only {free / 1e6:.0f} MB are free on the disk of {folder}: at least {needed / 1e6:.0f} MB are needed; "
         "free some and start again, the open trial goes on then"
     )
 

@@ -27,21 +27,21 @@ _MEMORY_SHARE = 0.9
 
 
 class LocalExecutor:
-    """Runs each job in the sandbox, `jobs` of them side by side at most: an Executor."""
+    """Runs each job in the sandbox, `slots` of them side by side at most: an Executor."""
 
-    def __init__(self, config: Config, jobs: int = 1) -> None:
-        """Raises ConfigError if the machine is too small for `jobs` or the named sandbox tier does not work.
+    def __init__(self, config: Config, slots: int = 1) -> None:
+        """Raises ConfigError if the machine is too small for `slots` or the named sandbox tier does not work.
 
         Raises WorkspaceError if there is no /proc, or what passes keeps a tier from being tried.
         """
         self._config = config
         self._gpus = gpus()
         self._per_run = _gpus_per_run(config, self._gpus)
-        job_count(config, jobs)
-        self._threads = config.train.threads or threads_per_job(jobs)
+        job_count(config, slots)
+        self._threads = config.train.threads or threads_per_job(slots)
         sandbox = config.sandbox
         self._limits = Limits(
-            memory=int(sandbox.memory_gb * GB if sandbox.memory_gb else _MEMORY_SHARE * memory() / jobs),
+            memory=int(sandbox.memory_gb * GB if sandbox.memory_gb else _MEMORY_SHARE * memory() / slots),
             processes=sandbox.processes,
             disk=int(sandbox.disk_gb * GB),
         )
@@ -51,6 +51,11 @@ class LocalExecutor:
         clear_leftovers()
         self._reapers = ReaperPool()
         self._tier = choose(sandbox, self._reapers)
+
+    @staticmethod
+    def slots(config: Config, jobs: int | None) -> int:
+        """Returns how many jobs run side by side if a person asks for `jobs`. Raises ConfigError."""
+        return job_count(config, jobs)
 
     @property
     def tier(self) -> str:

@@ -6,9 +6,7 @@ import errno
 import os
 import shlex
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 
 from autogit.config.model import FILENAME, Sandbox
@@ -16,6 +14,7 @@ from autogit.errors import ConfigError, WorkspaceError
 from autogit.execute.handle import ReaperPool
 from autogit.execute.limits import GB, Limits
 from autogit.execute.sandbox import TIERS, RlimitsTier, Tier
+from autogit.execute.scratch import temporary_folder
 from autogit.execute.supervision import supervise
 from autogit.protocols import Ending, Halt, Job
 
@@ -23,7 +22,7 @@ PROBE_TIMEOUT = 120.0
 """Seconds; a machine may be busy."""
 PROBE_TRIES = 3
 _NO_SPACE = os.strerror(errno.ENOSPC)
-_LIMITS = Limits(memory=2 * GB, processes=64, disk=GB)
+_LIMITS = Limits(memory=2 * GB, processes=64, disk=GB, reserve=0)
 _SCRIPT = """
 import errno, pathlib, socket, sys
 out, inside, outside = map(pathlib.Path, sys.argv[1:])
@@ -106,8 +105,8 @@ def _try(tier: Tier, reapers: ReaperPool) -> Probe:
 
 
 def _once(tier: Tier, reapers: ReaperPool) -> Probe:
-    with tempfile.TemporaryDirectory(prefix="autogit-probe-") as name:
-        checkout, out, outside = (Path(name) / part for part in ("checkout", "out", "outside"))
+    with temporary_folder() as own:
+        checkout, out, outside = (own / part for part in ("checkout", "out", "outside"))
         for folder in (checkout, out, outside):
             folder.mkdir()
         (outside / "secret").write_text("secret")

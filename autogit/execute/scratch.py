@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from autogit.errors import WorkspaceError
 from autogit.files import remove_tree, walk
 
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "autogit-run-"
 """What the folders of runs are called, in the temporary folder and in shared memory."""
+_LOCK_TRIES = 8
+"""Folders that are made before one is used without a lock."""
 MIN_SHARED_BYTES = 64 * 1024 * 1024
 """Bytes that have to be free in /dev/shm, else a run's shared memory lies on the disk."""
 
@@ -36,19 +39,23 @@ class Scratch:
 @contextmanager
 def scratch() -> Iterator[Scratch]:
     """Makes the folders of one run and removes them, whatever the run made of their permissions and depth."""
-    with _folder(Path(tempfile.gettempdir())) as folder:
-        for name in ("tmp/home", "files", "shm"):
-            (folder / name).mkdir(parents=True)
+    with temporary_folder() as folder:
+        for name in ("tmp", "tmp/home", "files", "shm"):
+            (folder / name).mkdir()
         if not _has_shared_memory():
             yield Scratch(folder / "tmp", folder / "files", folder / "shm", in_memory=False)
             return
-        with _folder(SHARED_MEMORY) as shared:
+        with temporary_folder(SHARED_MEMORY) as shared:
             yield Scratch(folder / "tmp", folder / "files", shared, in_memory=True)
 
 
 def clear_leftovers() -> None:
     """Removes the folders of runs whose autogit was killed before it could do so."""
-    for parent in (Path(tempfile.gettempdir()), SHARED_MEMORY):
+    try:
+        parents = (Path(tempfile.gettempdir()), SHARED_MEMORY)
+    except OSError:
+        return  # There is no folder for temporary files: the first run will say so.
+    for parent in parents:
         try:
             names = [entry.name for entry in os.scandir(parent) if entry.name.startswith(PREFIX)]
         except OSError:
@@ -69,16 +76,46 @@ def written(folders: Iterable[Path]) -> int:
 
 
 @contextmanager
-def _folder(parent: Path) -> Iterator[Path]:
-    """Makes a folder that is locked as long as it is used: who finds it unlocked may remove it."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    place = _locked(folder)
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Makes a folder that is locked as long as it is used: who finds it unlocked may remove it.
+
+    `parent`: where; None: the temporary folder. Raises WorkspaceError if it cannot be made.
+    """
+    for _ in range(_LOCK_TRIES):
+        folder = _made(parent)
+        place = _locked(folder)
+        # Another autogit that clears up may have found it between the two: then it takes it, and a new one is made.
+        if place is not None and _leads_to(folder, place):
+            break
+        if place is not None:
+            os.close(place)
+    else:
+        # A file system that knows no locks: nobody else can lock it either, and what is left there stays.
+        folder, place = _made(parent), None
     try:
         yield folder
     finally:
         remove_tree(folder)
         if place is not None:
             os.close(place)
+
+
+def _made(parent: Path | None) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    except OSError as error:
+        raise WorkspaceError(
+            f"no temporary folder can be made for a run ({error}): free some disk there, or name another folder by "
+            "the environment variable TMPDIR"
+        ) from error
+
+
+def _leads_to(folder: Path, place: int) -> bool:
+    """Whether `folder` is still there, and the one that was opened as `place`."""
+    try:
+        return os.path.samestat(os.lstat(folder), os.fstat(place))
+    except OSError:
+        return False
 
 
 def _locked(folder: Path) -> int | None:

@@ -40,7 +40,7 @@ def supervise(
 
     `most` bytes of its output are read. Nothing that the job started is left afterwards.
     """
-    if short := shortage(job.out):
+    if short := shortage(job.out, limits.reserve):
         raise WorkspaceError(short)
     with closing(reapers.take()) as handle, scratch() as own:
         seal = Seal(job.checkout, job.protected)
@@ -52,7 +52,7 @@ def supervise(
         strip_set_id(folder)
     broken = seal.broken()
     failed = execution.ending is not Ending.CANCELLED and not execution.succeeded and not broken
-    if failed and (short := gauge.shortage or shortage(job.out)):
+    if failed and (short := gauge.shortage or shortage(job.out, limits.reserve)):
         # The run took no more than it may, but the machine has no room for that: this is no verdict on its code.
         raise WorkspaceError(short)
     if not broken or execution.ending is Ending.CANCELLED:

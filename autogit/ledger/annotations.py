@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from autogit.config.load import hash_of
 from autogit.ledger import attachments, note
@@ -65,6 +65,18 @@ class Annotations:
             return note.write(text, [*records.values(), *([record] if record else [])])
 
         return self._change(notes.RECORDS, commit, change, f"{trial}: {record.verdict if record else 'open again'}")
+
+    def set_records(self, records: Sequence[Record]) -> Move:
+        """Returns the move that puts records in place of those of the same trials."""
+        old, root = self._root(notes.RECORDS)
+        texts: dict[str, str] = {}
+        for record in records:
+            commit = record.trial.commit
+            text = texts.get(commit, notes.get(self._store, root, commit))
+            found = {r.id: r for r in note.parse(text, commit)} | {record.id: record}
+            texts[commit] = note.write(text, [*found.values()])
+        message = ", ".join(f"{record.id}: {record.verdict}" for record in records)
+        return self._moved(notes.RECORDS, old, root, notes.put(self._store, root, texts), message)
 
     def set_part(self, ref: str, commit: str, trial: str, text: str) -> Move:
         """The move that sets one trial's text in a log or curve note; an empty text takes it away."""

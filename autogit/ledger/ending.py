@@ -24,7 +24,7 @@ def ending(repository: Repository, record: Record) -> list[Move]:
     moves = [Move(TAGS + id, tag, trial.commit)]
     if record.verdict.dead and refs.get(DEAD + id) is None:
         moves.append(
-            Move(DEAD + id, None, commits.add_tag(repository.store, trial.commit, f"dead/{id}", _epitaph(record)))
+            Move(DEAD + id, None, commits.add_tag(repository.store, trial.commit, f"dead/{id}", epitaph(record)))
         )
     if record.accepted and not trial.is_baseline:
         tip = refs.get(main)
@@ -38,7 +38,7 @@ def ending(repository: Repository, record: Record) -> list[Move]:
     return moves
 
 
-def _epitaph(record: Record) -> str:
+def epitaph(record: Record) -> str:
     """The message of a dead trial's tag: what `git tag -n` shows is its first line."""
     title, reason = message.one_line(record.trial.title), message.one_line(record.reason)
     return f"{title}: {record.verdict.value}" + (f", {reason}" if reason else "") + "\n"

@@ -12,6 +12,7 @@ from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits
 from autogit.ledger.git.refs import Move
 from autogit.ledger.ids import ID
+from autogit.ledger.line import ProvisionalLine
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
 from autogit.records import Record, Verdict
@@ -25,6 +26,7 @@ class Recovery:
         self._numbers = numbers
         self._refs = repository.refs
         self._notes = repository.notes
+        self._line = ProvisionalLine(repository)
 
     def run(self) -> None:
         """Safe beside a loop that is alive: it holds the write lock through every state that is met here."""
@@ -32,6 +34,7 @@ class Recovery:
         Archive(self._repository).resume()
         merge.resume(self._repository, self._numbers)
         self._repository.following.resume()
+        self._line.finish()
         for id, commit in self._open().items():
             record = self._record(id, commit)
             if record is None and self._refs.get(TAGS + id) is None:
@@ -59,7 +62,7 @@ class Recovery:
             return
         moves: list[Move] = []
         try:
-            ends = ending(self._repository, record)
+            ends = [*ending(self._repository, record), *([self._line.keep(record)] if record.kept else [])]
         except MainMovedError as error:
             record = replace(
                 record, verdict=Verdict.SUPERSEDED, reason=f"beat an older main ({record.reason}); {error}"

@@ -11,6 +11,7 @@ from autogit.ledger.annotations import CONFIG
 from autogit.ledger.archive import ARCHIVE, Archive
 from autogit.ledger.ending import DEAD, TAGS
 from autogit.ledger.git import notes
+from autogit.ledger.line import NEXT
 from autogit.ledger.merge import SHELVES, Merge
 from autogit.ledger.numbers import Numbers
 from autogit.ledger.remote import PushRefusedError, Remote
@@ -71,6 +72,7 @@ class Sync:
 
     def _fetch(self) -> dict[str, str]:
         there = self._remote.refs(*self._wanted)
+        there.pop(NEXT, None)
         wanted = [ref for ref in there if self._trials or not ref.startswith((TAGS, DEAD))]
         present = self._repository.store.find_all([there[ref] for ref in wanted])
         self._remote.fetch(ref for ref, found in zip(wanted, present, strict=True) if found is None)
@@ -117,6 +119,7 @@ class Sync:
 
     def _send(self, there: Mapping[str, str]) -> None:
         refs = self._repository.refs.list(self._repository.branch, "refs/notes/", SHELVES, TAGS, DEAD)
+        refs.pop(NEXT, None)
         specs = [ref for ref in (self._repository.branch, *notes.ALL) if there.get(ref) != refs.get(ref)]
         specs += [ref for ref in refs if ref.startswith(SHELVES) and self._sends(ref, refs[ref], there)]
         specs = [f"{ref}:{ref}" for ref in specs]

@@ -19,6 +19,7 @@ from autogit.ledger.git.refs import Move, RefMovedError
 from autogit.ledger.git.tree import EXECUTABLE, FILE, Entry
 from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.ids import ID
+from autogit.ledger.line import ProvisionalLine
 from autogit.ledger.numbers import Numbers, number
 from autogit.ledger.reading import Reading
 from autogit.ledger.repository import Repository
@@ -39,6 +40,7 @@ class Trials(Reading):
         self._config_kept = False
         self._numbers = Numbers(repository)
         self._housekeeping = Housekeeping(repository)
+        self._line = ProvisionalLine(repository)
 
     def unfinished(self) -> Sequence[Trial]:
         """Trials that were open when a loop ended; they run again under their numbers."""
@@ -46,6 +48,10 @@ class Trials(Reading):
         branches = {ref.removeprefix(BRANCHES): commit for ref, commit in found}
         own = sorted((id for id in branches if ID.fullmatch(id) and self._numbers.own(id)), key=number)
         return [message.trial(self._repository.store, id, branches[id]) for id in own]
+
+    def is_own(self, trial: str) -> bool:
+        """Returns whether a trial was made in this clone; others come by sync."""
+        return self._numbers.own(trial)
 
     def open(self, proposal: Proposal, changes: Changes) -> Trial:
         """Commits `changes` on the proposal's base, claims the next number and makes the branch `exp/N`."""
@@ -137,12 +143,28 @@ class Trials(Reading):
                 annotated.set_record(trial.commit, trial.id, record),
                 *self._let_go(trial.commit),
                 *ending(repository, record),
+                *([self._line.keep(record)] if record.kept else []),
             ]
 
         words = repository.write(moves)
         if self._housekeeping.due:
             self._housekeeping.pack()
         return words
+
+    def tip(self) -> str:
+        """Returns the commit that proposals are made on: the tip of the provisional line, else of `main`."""
+        return self._line.tip()
+
+    def prove(self, records: Sequence[Record]) -> Sequence[str]:
+        """Takes kept trials over to `main`, oldest first, all in one transaction; their records say so.
+
+        Returns words for the person. Raises MainMovedError if `main` is no longer what the trials build on.
+        """
+        return self._line.prove(records)
+
+    def disprove(self, records: Sequence[Record]) -> None:
+        """Ends kept trials as unproved, as their records say; search starts again from `main`."""
+        self._line.disprove(records)
 
     def extend(self, trial: str, runs: Sequence[Run], curves: Sequence[Curve]) -> Record:
         """Adds later runs of a closed trial to its record (the incumbent on further seeds)."""

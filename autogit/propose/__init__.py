@@ -18,7 +18,7 @@ def build_portfolio(config: Config, cancel: threading.Event | None = None) -> Po
     """
     from autogit.propose.notices import Notices
     from autogit.propose.portfolio import Portfolio
-    from autogit.propose.proposer import foreign_proposers, own_proposers
+    from autogit.propose.registry import foreign_proposers, own_proposers
     from autogit.propose.search.hyperparameters import parameter_importance
 
     notices = Notices()

@@ -85,7 +85,7 @@ class Arms:
                     share = Arm(one.successes, one.failures, one.gain / len(record.trial.parts), one.seconds)
                     arms.setdefault((record.trial.proposer, part), Arm()).add(share)
                 average.add(one)
-            weight *= DISCOUNT * (ACCEPT_DISCOUNT if record.accepted else 1.0)
+            weight *= DISCOUNT * (ACCEPT_DISCOUNT if record.won else 1.0)
         return cls(arms, _counts(history), average, second_hand)
 
     def belief(self, proposer: str, operator: str = "") -> Belief:
@@ -127,7 +127,8 @@ class Arms:
 
 def beliefs(history: History) -> list[Belief]:
     """One for each proposer and each kind of move that was tried, the most promising first."""
-    from autogit.propose.proposer import own_proposers, traits
+    from autogit.propose.proposer import traits
+    from autogit.propose.registry import own_proposers
 
     arms = Arms.of(history, frozenset(p.name for p in own_proposers() if traits(p).second_hand))
     every = [arms.belief(proposer, operator) for proposer, operator in arms.counts]
@@ -140,7 +141,7 @@ def _counted(history: Iterable[Record]) -> Iterable[Record]:
 
 
 def _one(record: Record, gain: float, weight: float) -> Arm:
-    won = record.accepted
+    won = record.won
     return Arm(
         weight if won else 0.0, 0.0 if won else weight, weight * max(gain, 0.0) if won else 0.0, weight * record.seconds
     )
@@ -151,5 +152,5 @@ def _counts(history: History) -> dict[tuple[str, str], tuple[int, int]]:
     for record in _counted(history):
         for key in ((record.trial.proposer, part) for part in ("", *record.trial.parts)):
             attempts, accepted = counts.get(key, (0, 0))
-            counts[key] = attempts + 1, accepted + record.accepted
+            counts[key] = attempts + 1, accepted + record.won
     return counts

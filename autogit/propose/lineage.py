@@ -33,9 +33,11 @@ def parametric(history: History, trial: Trial) -> bool:
 def near_misses(history: History, most: int) -> list[Record]:
     """Trials that were rejected though they were about as good as what they had to beat, the best first."""
     gained = history.relative_effects()
-    wins = [gained[r.id] for r in history.accepted if gained.get(r.id, 0.0) > 0]
+    wins = [gained[r.id] for r in history.won if gained.get(r.id, 0.0) > 0]
     least = -NEAR * statistics.median(wins) if wins else 0.0
-    missed = [r for r in history if r.verdict is Verdict.REJECTED and gained.get(r.id, least) > least]
+    missed = [
+        r for r in history if r.verdict in (Verdict.REJECTED, Verdict.UNPROVED) and gained.get(r.id, least) > least
+    ]
     return sorted(missed, key=lambda r: -gained[r.id])[:most]
 
 
@@ -57,7 +59,7 @@ def strongest_dead(history: History, most: int) -> list[Record]:
 
 def on_main(context: Context) -> list[Record]:
     """The accepted changes that lead to the base, the latest first, as far as a person's own commit."""
-    made = {r.trial.commit: r for r in context.history.accepted}
+    made = {r.trial.commit: r for r in context.history.won}
     line, commit = [], context.base
     while commit in made:
         line.append(made[commit])

@@ -161,8 +161,8 @@ def _has_the_turn(proposer: Proposer, context: Context) -> bool:
 def _opens(history: History, leader: str) -> bool:
     """Whether `main` still stands about where it began, and who leads the opening has not failed too often."""
     bundles = [r for r in history if r.trial.proposer == leader]
-    lost = len(bundles) - max((i for i, r in enumerate(bundles, 1) if r.accepted), default=0)
-    return len(history.accepted) < OPENING_ACCEPTS and lost < OPENING_LOSSES
+    lost = len(bundles) - max((i for i, r in enumerate(bundles, 1) if r.won), default=0)
+    return len(history.won) < OPENING_ACCEPTS and lost < OPENING_LOSSES
 
 
 def _on_a_run(context: Context) -> bool:

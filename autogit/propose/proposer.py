@@ -1,19 +1,10 @@
-"""What the portfolio asks of a proposer beside its proposals, and where the proposers are registered."""
+"""What the portfolio asks of a proposer beside its proposals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from enum import StrEnum
-from importlib import metadata
-from typing import TYPE_CHECKING
 
 from autogit.protocols import Proposer
-
-if TYPE_CHECKING:
-    from autogit.propose.notices import Notices
-
-GROUP = "autogit.proposers"
-"""The entry points of other packages: each names a callable that returns a proposer, usually its class."""
 
 
 class Rung(StrEnum):
@@ -58,34 +49,3 @@ class Traits:
 def traits(proposer: Proposer) -> Traits:
     """Returns what is so of a proposer; of one that does not say, what is usual."""
     return proposer if isinstance(proposer, Traits) else Traits()
-
-
-def own_proposers() -> list[Proposer]:
-    """Makes the proposers that need no model, in no order that matters."""
-    from autogit.propose.operators.ablate import AblateProposer
-    from autogit.propose.operators.branch import BranchProposer
-    from autogit.propose.operators.bundle import BundleProposer
-    from autogit.propose.operators.combine import CombineProposer
-    from autogit.propose.operators.refine import RefineProposer
-    from autogit.propose.operators.revisit import RevisitProposer
-    from autogit.propose.patterns import PatternProposer
-    from autogit.propose.search.hyperparameters import HyperparameterProposer
-
-    return [
-        HyperparameterProposer(), PatternProposer(), RefineProposer(), CombineProposer(), AblateProposer(),
-        RevisitProposer(), BranchProposer(), BundleProposer(),
-    ]  # fmt: skip
-
-
-def foreign_proposers(notices: Notices) -> Iterator[Proposer]:
-    """Makes the proposers of other packages; one that cannot be made is left out, and that is said."""
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        try:
-            make: Callable[[], Proposer] = point.load()
-            proposer = make()
-            if not (isinstance(proposer.name, str) and proposer.name and callable(proposer.propose)):
-                raise TypeError("a proposer has a name and a method propose(context)")
-        except Exception as error:  # whatever another package does
-            notices.say(f"the proposer {point.name} ({point.value}) is left out: {type(error).__name__}: {error}")
-            continue
-        yield proposer

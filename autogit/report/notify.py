@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from autogit.config.model import Notify
 from autogit.errors import AutogitError
-from autogit.events import Closed, Ended, Event
+from autogit.events import Closed, Ended, Event, Proof
 from autogit.report.background import Background
 from autogit.wording import counted, duration, percent, plain
 
@@ -27,7 +27,7 @@ class Message:
     """What is told, also as JSON."""
 
     event: str
-    """"best", "ended", "broken" (ended by an error) or "money"."""
+    """"best", "proof", "ended", "broken" (ended by an error) or "money"."""
     lab: str
     title: str
     text: str
@@ -62,6 +62,10 @@ class Notifier:
                 if record.accepted and not record.trial.is_baseline:
                     title = f"{self._lab}: {record.trial.ref} is accepted, {percent(improvement)} over the baseline"
                     self._put("best", title, f"{record.trial.title}: {record.reason}", record.trial.ref, improvement)
+            case Proof(trials=trials, proved=proved, reason=reason, improvement=improvement) if proved:
+                tip = trials[-1].trial
+                title = f"{self._lab}: {tip.ref} is proved, {percent(improvement)} over the baseline"
+                self._put("proof", title, f"{counted(len(trials), 'change')} together: {reason}", tip.ref, improvement)
             case Ended():
                 kind = "broken" if event.reason == "ended by an error" else "ended"
                 done = f"{counted(event.trials, 'trial')} in {duration(event.seconds)}, {len(event.accepted)} accepted"

@@ -124,6 +124,12 @@ def filled(command: str, found: Sequence[Option], tree: ast.AST) -> tuple[str, b
     folder = next((o for name in FOLDERS for o in found if o.name == name and o.flag and not o.toggle), None)
     if folder is not None:
         command = f"{_without(command, folder)} {folder.given('{out}')}"
+    device = next((o for o in found if o.name == "device" and o.flag and str(o.default).startswith("cuda")), None)
+    if device is not None and re.search(rf"(?<!\S){re.escape(device.flag)}[= ]", command) is None:
+        from autogit.execute.machine import gpus
+
+        if not gpus():
+            command = f"{command} {device.given('cpu')}"
     return command, seeded
 
 

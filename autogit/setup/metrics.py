@@ -42,6 +42,11 @@ _SENTENCE = {
     "the", "of", "is", "was", "now", "with", "new", "our", "my", "a", "an", "on", "in", "for", "to", "and", "this",
     "that", "are", "so", "far", "by", "from", "after", "at", "as", "model", "network", "set", "data", "got", "current",
 }  # fmt: skip
+_COUNTERS = {
+    "iteration", "iterations", "iter", "epoch", "epochs", "step", "steps", "batch", "batches", "round", "rounds",
+    "episode", "episodes", "generation", "fold", "update", "updates", "after",
+}  # fmt: skip
+"""Words before a number that only counts: "loss after iteration 500: 0.07"."""
 _SCORERS = {
     "accuracy_score": "accuracy", "balanced_accuracy_score": "balanced_accuracy", "f1_score": "f1", "r2_score": "r2",
     "roc_auc_score": "roc_auc", "mean_squared_error": "mse", "root_mean_squared_error": "rmse", "log_loss": "logloss",
@@ -219,11 +224,15 @@ def _metric(name: str, place: str, nearness: tuple[int, int, int], pattern: str 
 
 def _sentences(line: str) -> Iterator[tuple[str, str]]:
     """(name, pattern) of each number that a sentence leads to: `running_reward` of "Running reward is now 0.5"."""
-    start = 0
+    start = counted = 0
     for number in re.finditer(re.escape(SAMPLE), line):
         text, begin = line[start : number.start()], start
+        if (words := _words(line[max(start, counted) : number.start()])) and words[-1] in _COUNTERS:
+            counted = number.end()
+            continue
         start = number.end()
-        # What another sign parts from it belongs to something else.
+        # What another sign parts from it belongs to something else; a count in between leads nowhere.
+        text = text.replace(SAMPLE, " " * len(SAMPLE))
         cut = max((m.end() for m in re.finditer(r"[|;\t!?\]]|,\s|\. ", text)), default=0)
         spoken = [(m[0].lower(), begin + cut + m.start()) for m in re.finditer(r"[A-Za-z][\w@]*", text[cut:])]
         if not any(word in _SENTENCE for word, _ in spoken):
@@ -235,7 +244,8 @@ def _sentences(line: str) -> Iterator[tuple[str, str]]:
         after = [word for word, _ in spoken[last + 1 :] if word in (*_HELD_OUT, *_TEST, *_TRAINING)]
         first = next((at for word, at in spoken[: last + 1] if word in before), spoken[last][1])
         name = "_".join(dict.fromkeys([*after, *before, spoken[last][0]]))
-        literal = re.sub(r"(?:\\\s|\s)+", lambda _: r"\s*", re.escape(line[first : number.start()]))
+        between = line[first : number.start()].split(SAMPLE)
+        literal = r"[\d.]+".join(re.sub(r"(?:\\\s|\s)+", lambda _: r"\s*", re.escape(part)) for part in between)
         yield name, rf"(?i)\b{literal}{_NUMBER}"
 
 
@@ -246,11 +256,17 @@ def _bare(call: ast.Call, path: str, nearness: tuple[int, int, int]) -> Printed 
     if any(isinstance(n, ast.Constant) and isinstance(n.value, str) for a in call.args for n in ast.walk(a)):
         return None
     value = call.args[-1]
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _PLAIN:
-        value = value.func.value
-    name = _SCORERS.get(_called(value), "") if isinstance(value, ast.Call) else ""
-    if isinstance(value, ast.Name | ast.Attribute) and direction(_called(value)) is not None:
-        name = normalised(_called(value))
+    while isinstance(value, ast.Call):
+        if isinstance(value.func, ast.Attribute) and value.func.attr in _PLAIN:
+            value = value.func.value
+        elif isinstance(value.func, ast.Name) and value.func.id in ("round", "float", "abs") and value.args:
+            value = value.args[0]
+        else:
+            break
+    called = _called(value.value if isinstance(value, ast.Subscript) else value)
+    name = _SCORERS.get(called, "") if isinstance(value, ast.Call) else ""
+    if not name and direction(called) is not None:
+        name = normalised(re.sub(r"^(calculate|compute|calc|get|eval|evaluate|measure)_", "", called))
     found = _metric(name, f"{path}:{call.lineno}", nearness) if name else None
     before = r"\S+\s+" * (len(call.args) - 1)
     return None if found is None else replace(found, pattern=rf"^\s*{before}{_NUMBER}\s*$")

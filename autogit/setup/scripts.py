@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from autogit.setup.commands import Command
 from autogit.setup.imports import closure
-from autogit.setup.metrics import printed
+from autogit.setup.metrics import printed, printed_by
 from autogit.setup.surroundings import Surroundings, parsed
 
 _LEAST = 2
@@ -56,7 +56,11 @@ def candidates(around: Surroundings, told: Sequence[Command]) -> list[Candidate]
     )
     if leading is not None:
         found[found.index(leading)] = replace(leading, score=leading.score + _FIRST)
-    return sorted(found, key=lambda c: (-c.score, first.get(c.path, len(told)), c.path.count("/"), c.path))
+    # Of scripts alike, one that says what came of it can be judged.
+    mute = {c.path: not printed_by(closure(c.path, around.texts).python, around.texts) for c in found}
+    return sorted(
+        found, key=lambda c: (-c.score, first.get(c.path, len(told)), mute[c.path], c.path.count("/"), c.path)
+    )
 
 
 def runnable(path: str, text: str) -> bool:

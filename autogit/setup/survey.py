@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -23,7 +24,7 @@ from autogit.setup.endless import bound, endless
 from autogit.setup.habits import Habit, habit, started_by
 from autogit.setup.imports import Closure, closure
 from autogit.setup.launch import Script, given, interpreter, started, taken
-from autogit.setup.metrics import Printed, direction, printed_by, unprinted
+from autogit.setup.metrics import Printed, direction, printed, printed_by, unprinted
 from autogit.setup.scripts import Candidate, candidates, runnable
 from autogit.setup.surroundings import Surroundings, parsed, read, strings
 
@@ -36,6 +37,8 @@ _CACHES = {
     "nltk": "~/nltk_data",
 }  # fmt: skip
 """Where libraries keep what they have downloaded."""
+MAX_NAMED = 12
+"""Files that are named one by one as editable; more are a glob."""
 SURE_LEAD = 2
 """Points by which the likeliest script has to lead for nobody to be asked."""
 
@@ -114,7 +117,8 @@ def survey(folder: Path, script: str = "", metric: str = "", command: str = "") 
     doubts += _habits(files, made_of)
     if launched.path in around.changed:
         doubts.append(f"{launched.path} has changes that are not committed; trials start from the last commit")
-    editable, protected = _may_change(launched, constants, made_of, around, agreed, evaluate)
+    apart = [each.path for each in found if each.path not in made_of.python]
+    editable, protected = _may_change(launched, constants, made_of, around, agreed, evaluate, apart)
     return Survey(
         folder=around.folder, prefix=around.prefix, branch=around.branch, script=launched, candidates=tuple(found),
         metric=metrics[0] if metrics else None, other_metrics=tuple(metrics[1:6]), editable=editable,
@@ -186,7 +190,10 @@ def _notebook(path: str, around: Surroundings) -> Script:
     if not program:
         raise WorkspaceError(_nothing_trains(around))
     if program == "nbconvert":
-        command = f"{python} -m nbconvert --log-level ERROR --to script --stdout {shlex.quote(name)} | {python} -"
+        # Magic commands need IPython, which any notebook's kernel brings along.
+        code = f"{{out}}/{PurePosixPath(name).stem.replace(' ', '_')}.py"
+        convert = f"{python} -m nbconvert --log-level ERROR --to script --stdout {shlex.quote(name)}"
+        command = f"{convert} > {shlex.quote(code)} && {python} -m IPython --colors=NoColor {shlex.quote(code)}"
     else:
         notebook = f"{shlex.quote(name)} {{out}}/{shlex.quote(name)}"
         command = f"{python} -m papermill --log-output --stdout-file /dev/stdout {notebook}"
@@ -196,6 +203,18 @@ def _notebook(path: str, around: Surroundings) -> Script:
         "with SEED={seed}; constants in a notebook are not searched, those in a script are",
     )
     return Script(path, command, False, None, f"a notebook, run by {program}", folder, doubts)
+
+
+def _cells(notebook: Path) -> str:
+    """The code cells of a notebook that are plain Python when magic commands are left out."""
+    try:
+        # Pictures make notebooks larger than any code that is read.
+        cells = json.loads(notebook.read_bytes()).get("cells", [])
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    plain = (re.sub(r"^\s*[%!].*$", "", text, flags=re.MULTILINE) for text in texts)
+    return "\n".join(text for text in plain if parsed(text) is not None)
 
 
 def _nothing_trains(around: Surroundings) -> str:
@@ -241,6 +260,8 @@ def _metrics(
     """What is measured, the likeliest first, and what is doubtful about it."""
     files = made_of.python if script.path.endswith(".py") else ()
     found = printed_by(files, around.texts)
+    if script.path.endswith(".ipynb"):
+        found = [replace(each, place=script.path) for each in printed(_cells(around.folder / script.path), script.path)]
     if not metric and agreed is not None and agreed.metric:
         way = agreed.direction or direction(agreed.metric)
         named = Printed(normalised(agreed.metric), way or "min", way is not None, agreed.goal or agreed.benchmark, (0,))
@@ -334,14 +355,21 @@ def _may_change(
     around: Surroundings,
     agreed: Habit | None,
     evaluate: str,
+    apart: list[str],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(editable globs, protected files)."""
+    """(editable globs, protected files). `apart`: scripts that train something else."""
     settings = sorted({c.place.path for c in constants if not c.place.path.endswith(".py")})
     top, inner, _ = script.path.partition("/")
     one_of_many = bool(inner) and f"{top}/__init__.py" not in around.tracked and not _is_sources(top)
     reached = all(path.startswith(f"{top}/") for path in made_of.python)
     code = f"{top}/**/*.py" if inner and not _is_sources(top) and reached else "**/*.py"
-    editable: tuple[str, ...] = (code, *settings)
+    inside = sorted(path for path in made_of.python if path in around.tracked)
+    beside = [path for path in apart if code == "**/*.py" or path.startswith(f"{top}/")]
+    if beside and len(inside) <= MAX_NAMED:
+        # A change to another lesson or example would be a trial of nothing.
+        editable: tuple[str, ...] = (*inside, *settings)
+    else:
+        editable = (code, *settings)
     if script.path.endswith(".ipynb"):
         editable = (script.path, *editable)
     own = [p for p in around.tracked if not one_of_many or not reached or p.startswith(f"{top}/")]

@@ -29,6 +29,16 @@ class FirstRun:
     """The metric when it was first read."""
     line: str
     """The line of output that it was read from."""
+    seconds: float
+    """When it was read, from the start of the run."""
+    reports: int
+    """How many values of it were read."""
+    last_seconds: float
+    """When the last of them was read, from the start of the run."""
+    step: int | None
+    """The last step that was reported."""
+    step_seconds: float
+    """When that step was reported, from the start of the run."""
 
     @property
     def run(self) -> Run:
@@ -74,6 +84,12 @@ class Glance:
         """Returns what the inner evaluator decides."""
         return self._evaluator.decide(runs, incumbent, history, lines)
 
+    def prove(self, line: Sequence[Record], history: History, ending: bool) -> None:
+        """Proves nothing."""
+
+    def total(self, main: Record, history: History) -> None:
+        """Measures nothing in all."""
+
 
 class GlancingReading:
     """A Reading that ends the run when the metric was read, or after `PATIENCE_SECONDS`."""
@@ -82,7 +98,11 @@ class GlancingReading:
         self.inner = inner
         self.value: float | None = None
         self.text = ""
-        self._seen = 0.0
+        self.seconds = 0.0
+        self.reports = 0
+        self.last_seconds = 0.0
+        self._last = math.nan
+        self.step_seconds = 0.0
         self._metric = metric
 
     @property
@@ -106,11 +126,15 @@ class GlancingReading:
 
     def line(self, text: str, seconds: float) -> Halt | None:
         """Reads one line, and remembers the one that first had the metric."""
+        before = self.inner.step
         halt = self.inner.line(text, seconds)
-        if self._metric is not None and self.value is None:
-            value = self.inner.metrics.get(self._metric)
-            if value is not None and math.isfinite(value):
-                self.value, self.text, self._seen = value, text, seconds
+        if self.inner.step != before:
+            self.step_seconds = seconds
+        value = None if self._metric is None else self.inner.metrics.get(self._metric)
+        if value is not None and math.isfinite(value) and value != self._last:
+            if self.value is None:
+                self.value, self.text, self.seconds = value, text, seconds
+            self.reports, self.last_seconds, self._last = self.reports + 1, seconds, value
         return halt or self._enough(seconds)
 
     def tick(self, seconds: float, cpu: float | None) -> Halt | None:
@@ -118,7 +142,7 @@ class GlancingReading:
         return self._enough(seconds)
 
     def _enough(self, seconds: float) -> Halt | None:
-        patience = PATIENCE_SECONDS if self.value is None else self._seen + SETTLE_SECONDS
+        patience = PATIENCE_SECONDS if self.value is None else self.seconds + SETTLE_SECONDS
         return Halt(RunStatus.PRUNED, _ENOUGH) if seconds >= patience else None
 
 
@@ -128,4 +152,7 @@ def first_run(measurement: Measurement, glance: Glance, commit: str, seed: int) 
     measured = measurement.run(trial, seed, 0, None)
     reading = glance.reading_of_last_run
     assert reading is not None, "a measurement asks its evaluator for a reading"
-    return FirstRun(measured, reading.value, reading.text)
+    return FirstRun(
+        measured, reading.value, reading.text, reading.seconds, reading.reports, reading.last_seconds,
+        reading.step, reading.step_seconds,
+    )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from autogit.errors import CheckoutError
@@ -15,14 +15,23 @@ from autogit.trial.measure import Measured, Measurement, Prune
 from autogit.trial.queue import OpenTrial
 from autogit.trial.session import Session
 
-DECIDED = ("undo", "roll-back")
-"""Operators of changes that are not up for judgement: the person or the rule has decided; they are only measured."""
+DECIDED = ("undo",)
+"""Operators of changes that are not up for judgement: the person has decided; they are only measured."""
 
+START_SECONDS = 2.0
+"""Seconds by which short runs differ on a busy machine before they train at all: an interpreter's start."""
 MAX_TIMES_BASELINE = 2.0
 """How many times as long as the baseline a run may take if there is no budget and no step is reported."""
 
-Certify = Callable[[Record], tuple[Record, More | Judgement] | None]
-"""(tip of main) -> the state to hold it against and what to run or say next; None if nothing is due."""
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a race of the provisional line against `main` has shown."""
+
+    line: tuple[Record, ...]
+    """The kept trials that it was about, oldest first; the last one raced."""
+    against: Record
+    judgement: Judgement
 
 
 class Judge:
@@ -34,12 +43,10 @@ class Judge:
         evaluator: Evaluator,
         measurement: Measurement,
         pruner: PrunerFactory,
-        certify: Certify,
     ) -> None:
         self._session = session
         self._evaluator = evaluator
         self._pruner = pruner
-        self._certify = certify
         self.measurement = measurement
         self._filling: dict[tuple[str, int], threading.Lock] = {}
 
@@ -123,21 +130,38 @@ class Judge:
                 curves = [measured.curve] if measured.curve else []
                 session.history.add(session.ledger.extend(closed.id, [measured.run], curves))
 
-    def certify(self, slot: int) -> tuple[Record, Record, Judgement] | None:
-        """Returns (tip, anchor, judgement) if the tip of `main` was due to prove itself on seeds of its own."""
+    def prove(self, slot: int, ending: bool) -> Proof | None:
+        """Has the provisional line race against `main` if a proof is due; what is under way goes on after a kill."""
         while True:
-            tip = self._session.incumbent()
             with self._session.lock:
-                due = None if tip is None else self._certify(tip)
-            if tip is None or due is None:
+                line, history = self._session.line(), self._session.history
+                due = self._evaluator.prove(line, history, ending) if line else None
+                against = history.at(line[0].trial.base) if line else None
+            if due is None or against is None:
                 return None
-            anchor, word = due
-            if isinstance(word, Judgement):
-                return tip, anchor, word
-            for seed in word.candidate:
-                self.fill_missing_run(tip, seed, slot)
-            for seed in word.incumbent:
-                self.fill_missing_run(anchor, seed, slot)
+            tip, decision = due
+            if isinstance(decision, Judgement):
+                return Proof(tuple(line[: line.index(tip) + 1]), against, decision)
+            self._fill(tip, against, decision, slot)
+
+    def total(self, slot: int) -> tuple[Record, Judgement] | None:
+        """Measures what `main` gained over the first baseline, if the rule wants that and nobody has."""
+        while True:
+            with self._session.lock:
+                main, history = self._session.main(), self._session.history
+                baseline = history.baseline
+                wanted = None if main is None else self._evaluator.total(main, history)
+            if main is None or baseline is None or wanted is None:
+                return None
+            if isinstance(wanted, Judgement):
+                return main, wanted
+            self._fill(main, baseline, wanted, slot)
+
+    def _fill(self, candidate: Record, incumbent: Record, more: More, slot: int) -> None:
+        for seed in more.candidate:
+            self.fill_missing_run(candidate, seed, slot)
+        for seed in more.incumbent:
+            self.fill_missing_run(incumbent, seed, slot)
 
     def _check(self, opened: OpenTrial, slot: int) -> str:
         """Why the trial does not pass the gate before training; empty if it does."""
@@ -177,7 +201,7 @@ class Judge:
         if steps and longest > max(steps):
             return f"{longest} steps, and without a [budget] the baseline's {max(steps)} hold"
         seconds, most = max(run.seconds for run in runs), max(run.seconds for run in baseline)
-        if not steps and seconds > MAX_TIMES_BASELINE * most:
+        if not steps and seconds > MAX_TIMES_BASELINE * most + START_SECONDS:
             return f"{seconds:.3g} s, and without a [budget] about the baseline's {most:.3g} s hold"
         return ""
 
@@ -185,14 +209,15 @@ class Judge:
         trial = opened.trial
         if opened.spared:
             judgement = replace(judgement, statistics={**judgement.statistics, "spared": 1.0})
-        if trial.is_null and judgement.verdict is Verdict.ACCEPTED:
+        chosen = judgement.verdict in (Verdict.ACCEPTED, Verdict.KEPT)
+        if trial.is_null and chosen:
             reason = f"nothing was changed, and the rule was fooled: {judgement.reason}"
             statistics = {**judgement.statistics, "fooled": 1.0}
             return replace(judgement, verdict=Verdict.REJECTED, reason=reason, statistics=statistics)
-        if trial.operator in DECIDED and judgement.verdict is Verdict.REJECTED:
+        if trial.operator in DECIDED and judgement.verdict in (Verdict.REJECTED, Verdict.KEPT):
             reason = f"taken back, whatever it measures: {judgement.reason}"
             return replace(judgement, verdict=Verdict.ACCEPTED, reason=reason)
-        if judgement.verdict is Verdict.ACCEPTED and not trial.is_baseline and trial.operator not in DECIDED:
+        if chosen and not trial.is_baseline and trial.operator not in DECIDED:
             timeout = self.measurement.timeout(self._baseline_runs())
             overspent = self._longer_than_baseline(opened.runs) or self.measurement.overspent(
                 trial, opened.runs[0].seed, slot, timeout

@@ -238,10 +238,10 @@ class TrialQueue:
                 candidate = ahead.result()
             except VerdictAwaitedError:
                 continue
-            main = self._ledger.main()
+            tip = self._ledger.tip()
             if candidate is None:
                 self._await_change(known)
-            elif candidate.proposal.base == main:
+            elif candidate.proposal.base == tip:
                 return candidate
             else:
                 self._waiting.remove(candidate.proposal)
@@ -256,7 +256,7 @@ class TrialQueue:
         """Waits until more is known: what other slots run may bring another main, or a change to try again."""
         with self._change:
             same = known.base, len(known.history), known.died
-            while not self._ahead and same == (self._ledger.main(), len(self._history), self._died):
+            while not self._ahead and same == (self._ledger.tip(), len(self._history), self._died):
                 if not self._pending and self._left_out is not None:
                     raise NothingToPropose(str(self._left_out), not isinstance(self._left_out, CostLimitError))
                 if not self._pending:
@@ -268,7 +268,7 @@ class TrialQueue:
 
     def _known(self, ahead: int = 0) -> _Known:
         with self._lock:
-            return _Known(self._ledger.main(), self._history.snapshot(), self._pending, self._died, ahead)
+            return _Known(self._ledger.tip(), self._history.snapshot(), self._pending, self._died, ahead)
 
     @property
     def _pending(self) -> tuple[Proposal, ...]:
@@ -367,10 +367,10 @@ class TrialQueue:
             return None if record is None else self._landed(self._again(record))
 
     def _again(self, record: Record) -> Proposal:
-        trial, main = record.trial, self._ledger.main()
-        diff = self._ledger.transplant([trial.id], main)
+        trial, tip = record.trial, self._ledger.tip()
+        diff = self._ledger.transplant([trial.id], tip)
         return Proposal(
-            base=main,
+            base=tip,
             diff=diff or self._ledger.diff(trial.id),
             title=trial.title,
             rationale=trial.rationale,

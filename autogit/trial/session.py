@@ -27,7 +27,21 @@ class Session:
     ending: threading.Event = field(default_factory=threading.Event)
     """Set: no slot waits for another proposal."""
 
-    def incumbent(self) -> Record | None:
+    def main(self) -> Record | None:
         """Returns the accepted trial at the tip of `main`; None if nobody has measured it."""
         with self.lock:
             return self.history.at(self.ledger.main())
+
+    def incumbent(self) -> Record | None:
+        """Returns the trial that a proposal has to beat now; None if nobody has measured `main`."""
+        with self.lock:
+            return self.history.at(self.ledger.tip())
+
+    def line(self) -> list[Record]:
+        """Returns the kept trials from `main` to the tip of the provisional line, oldest first."""
+        with self.lock:
+            found, record = [], self.incumbent()
+            while record is not None and record.kept:
+                found.append(record)
+                record = self.history.at(record.trial.base)
+            return found[::-1]

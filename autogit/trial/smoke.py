@@ -10,7 +10,7 @@ FIRST_STEP_SECONDS = 120.0
 """A run that crashed later than this has trained, even if its script prints no steps."""
 MAX_DEATHS_IN_A_ROW = 5
 """After so many, one is recorded as a crashed trial, so that the loop's limits are reached whatever is proposed."""
-_ASKED_FOR = (BASELINE, NULL, "person", "certify")
+_ASKED_FOR = (BASELINE, NULL, "person")
 
 
 def death(trial: Trial, runs: Sequence[Run]) -> str:

@@ -24,7 +24,7 @@ def test_five_lines_are_a_working_file() -> None:
     made = configfile.parse(FIVE_LINES)
     assert made.train.command == "python train.py --seed {seed}"
     assert made.metric.name == "val_loss" and made.metric.direction == "min"
-    assert made.main == "main" and made.workspace == "."
+    assert made.main is None and made.workspace == "."
 
 
 def test_a_space_of_lists_ranges_and_log_ranges() -> None:

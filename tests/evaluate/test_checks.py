@@ -6,11 +6,8 @@ import pytest
 from evaluate.world import World, config, noisy, run, trial
 
 from autogit.evaluate.checks import aa_test, gain, total_gain
-from autogit.evaluate.comparison import proof_block
-from autogit.evaluate.rules import CERTIFIED, CertifyRule, anchor, provisional
 from autogit.history import History
-from autogit.protocols import Judgement, More
-from autogit.records import Record, RunStatus, Verdict
+from autogit.records import Record, Verdict
 
 
 def test_gains_add_up_with_their_intervals() -> None:
@@ -66,67 +63,6 @@ def test_a_rule_that_is_fooled_shows() -> None:
     found = aa_test(settings, history)
     assert (found.trials, found.fooled) == (8, 4)
     assert found.low < 0.5 < found.high
-
-
-CERTIFY = '[accept]\nrule = "certify"'
-
-
-def tower(*levels: float) -> World:
-    """A greedy lab in which each trial was accepted on the one before."""
-    world = World(config(CERTIFY), noisy({str(n): level for n, level in enumerate(levels)}))
-    for number in range(len(levels)):
-        base = f"c{number - 1}" if number else None
-        made = trial(str(number), base)
-        world.history.add(Record(made, Verdict.ACCEPTED, "", {"val_loss": 3.0}, (world.run(str(number), 1),)))
-    return world
-
-
-def certified(world: World, tip: str) -> Judgement:
-    against = anchor(world.history)
-    assert against is not None
-    while True:
-        decision = CertifyRule(config(CERTIFY)).certify(world.history[tip], against, world.history)
-        if isinstance(decision, Judgement):
-            return decision
-        assert isinstance(decision, More)
-        assert decision.candidate or decision.incumbent
-        for number, seeds in ((tip, decision.candidate), (against.id, decision.incumbent)):
-            record = world.history[number]
-            world.history.add(replace(record, runs=record.runs + tuple(world.run(number, s) for s in seeds)))
-        against = world.history[against.id]
-
-
-def test_a_tip_that_is_better_is_certified_on_seeds_that_chose_nothing() -> None:
-    world = tower(3.0, 2.9, 2.8, 2.7)
-    assert CertifyRule(config(CERTIFY)).prove(world.history["3"], world.history) is not None
-    assert certified(world, "3").verdict is Verdict.ACCEPTED
-    assert {r.seed for r in world.history["3"].runs[1:]} <= set(proof_block(config(CERTIFY), 3))
-
-
-def test_a_tip_that_was_lucky_is_not() -> None:
-    assert certified(tower(3.0, 3.0, 3.0, 3.0), "3").verdict is Verdict.REJECTED
-
-
-def test_a_tip_that_crashes_is_not() -> None:
-    world = tower(3.0, 2.9)
-    record = world.history["1"]
-    world.history.add(
-        replace(record, runs=(*record.runs, run(proof_block(config(CERTIFY), 1)[0], RunStatus.CRASHED, "why")))
-    )
-    assert certified(world, "1").verdict is Verdict.CRASHED
-
-
-def test_the_anchor_moves_with_certification() -> None:
-    world = tower(3.0, 2.9, 2.8, 2.7)
-    assert anchor(world.history) == world.history["0"]
-    assert [record.id for record in provisional(world.history)] == ["1", "2", "3"]
-    world.history.add(replace(world.history["2"], checks=({CERTIFIED: True},)))
-    assert anchor(world.history) == world.history["2"]
-    assert [record.id for record in provisional(world.history)] == ["3"]
-    assert CertifyRule(config(CERTIFY)).prove(world.history["3"], world.history) is None
-    assert anchor(History(config().metric)) is None
-    with pytest.raises(StopIteration):
-        next(iter(provisional(History(config().metric))))
 
 
 def test_the_interval_of_a_sum_is_as_wide_as_independent_errors_make_it() -> None:

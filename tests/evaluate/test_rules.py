@@ -124,7 +124,7 @@ def test_less_code_may_be_a_little_worse_where_the_margin_allows_it() -> None:
     assert lab(**slightly_worse).judge("1", "c0", lines=-3).verdict is Verdict.REJECTED
 
 
-@pytest.mark.parametrize("rule", ["greedy", "certify"])
+@pytest.mark.parametrize("rule", ["greedy"])
 def test_greedy_needs_one_run_and_claims_no_interval(rule: str) -> None:
     world = lab(f'[accept]\nrule = "{rule}"')
     assert seeds(world.history["0"]) == [1]
@@ -238,7 +238,7 @@ def test_a_better_candidate_is_never_judged_worse(gain: float, more: float, coun
 
 @given(
     st.lists(st.tuples(st.sampled_from(list(RunStatus)), st.floats() | st.none()), min_size=1, max_size=6),
-    st.sampled_from(["race", "greedy", "certify"]),
+    st.sampled_from(["race", "greedy", "stack"]),
     st.sampled_from(["min", "max"]),
 )
 @settings(max_examples=80, deadline=None)
@@ -282,7 +282,7 @@ def test_a_block_belongs_to_its_incumbent_whatever_is_accepted_elsewhere() -> No
 
 def test_a_rule_that_there_is_not_is_an_error_that_names_those_that_there_are() -> None:
     settings = config('[accept]\nrule = "rase"')
-    with pytest.raises(ConfigError, match=r'accept.rule = "rase".*"certify", "greedy", "race".*did you mean "race"'):
+    with pytest.raises(ConfigError, match=r'accept.rule = "rase".*"greedy", "race", "stack".*did you mean "race"'):
         StandardEvaluator(settings, History(settings.metric))
 
 
@@ -303,9 +303,9 @@ def test_another_package_adds_a_rule_by_an_entry_point(tmp_path: Path, monkeypat
 
 def test_every_rule_judges_in_the_unit_that_pruning_and_the_aa_test_ask_for() -> None:
     found = {name: rule_of(config(f'[accept]\nrule = "{name}"\nseeds = 4')) for name in RULES}
-    assert {name: rule.baseline_seeds for name, rule in found.items()} == {"race": 4, "greedy": 1, "certify": 1}
-    assert {name: rule.lead for name, rule in found.items()} == {"race": 0.3, "greedy": 0.0, "certify": 0.0}
-    assert [name for name, rule in found.items() if rule.controls_errors] == ["race"]
+    assert {name: rule.baseline_seeds for name, rule in found.items()} == {"race": 4, "greedy": 1, "stack": 1}
+    assert {name: rule.lead for name, rule in found.items()} == {"race": 0.3, "greedy": 0.0, "stack": -1.0}
+    assert [name for name, rule in found.items() if rule.controls_errors] == ["race", "stack"]
 
 
 def test_neighbouring_seeds_are_far_apart() -> None:

@@ -10,9 +10,11 @@ from autogit.execute.reaper import processes as tree
 
 def test_descendants_are_found_with_parents_first() -> None:
     with subprocess.Popen(["sh", "-c", "sh -c 'cat; true'; true"], stdin=subprocess.PIPE) as shell:
-        while len(found := [p for p in tree.descendants(shell.pid) if p.name in ("sh", "cat")]) < 2:
-            pass
-        assert [process.name for process in found] == ["sh", "cat"]
+        found: list[tree.Process] = []
+        # A child is a copy of its parent until it has become its program.
+        while [process.name for process in found] != ["sh", "cat"]:
+            assert shell.poll() is None
+            found = tree.descendants(shell.pid)
         assert found[0].parent == shell.pid and found[1].parent == found[0].pid
         assert all(process.alive and process.resident > 0 for process in found)
         assert 0 < sum(tree.memory_of(found)) <= sum(process.resident for process in found)

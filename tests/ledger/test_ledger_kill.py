@@ -17,10 +17,11 @@ from invariants import Before, check, staged
 
 from autogit.ledger import GitLedger
 from autogit.ledger.git.refs import Move, Refs
-from autogit.records import Run, RunStatus, Verdict
+from autogit.protocols import KeptRun
+from autogit.records import Record, Run, RunStatus, Verdict
 
 from . import driver
-from .conftest import CONFIG, baseline, curve, open_lab, propose, verdict
+from .conftest import CONFIG, baseline, curve, keep, open_lab, propose, verdict
 
 HERE = Path(__file__).parent
 
@@ -77,6 +78,123 @@ def test_killed_while_a_record_grows(repository: Path) -> None:
     later = Run(2, RunStatus.COMPLETED, 1.0, 5, {"val_loss": 0.5})
     assert works(repository, lambda ledger: ledger.extend("0", [later], [curve()])) >= 3
     assert works(repository, lambda ledger: ledger.note_check("0", {"outcome": "identical"})) >= 3
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_killed_while_the_line_is_proved_or_given_up(repository: Path, proved: bool) -> None:
+    prepared(repository)
+    step, going = 0, True
+    while going:
+        step += 1
+        ledger = open_lab(repository)
+        main = ledger.main()
+        line = [keep(ledger, f"learning_rate = {step}{at}\n") for at in range(2)]
+        tip = ledger.tip()
+        assert tip == line[-1].trial.commit != main
+        ledger.close_processes()
+        end = [replace(r, verdict=Verdict.ACCEPTED if proved else Verdict.UNPROVED, reason="proof") for r in line]
+
+        def work(trace: Callable[[str], None], end: list[Record] = end) -> None:
+            lab = open_lab(repository, trace)
+            lab.prove(end) if proved else lab.disprove(end)
+
+        going = killed(work, step)
+        survives(repository, Before(main))
+        again = open_lab(repository)
+        found = {again.record(record.id).verdict for record in line}
+        if found == {Verdict.KEPT}:
+            assert (again.main(), again.tip()) == (main, tip)
+            again.disprove([replace(record, verdict=Verdict.UNPROVED) for record in line])
+        else:
+            assert found == {Verdict.ACCEPTED if proved else Verdict.UNPROVED}
+            assert again.main() == again.tip() == (tip if proved else main)
+            assert git(repository, "for-each-ref", "refs/autogit/next") == ""
+        again.close_processes()
+    assert step >= 5
+
+
+class Killed(BaseException):
+    """Stands for the end of the process, if one process has to see all of it."""
+
+
+def dies_after(done: int, repository: Path) -> Callable[[Refs, Sequence[Move]], None]:
+    """Git moves the refs of one transaction one after the other; here it dies after the first `done` of them."""
+
+    def partly(refs: Refs, moves: Sequence[Move]) -> None:
+        ordered = [m for m in moves if m.new] + [m for m in moves if not m.new]
+        for move in ordered[:done]:
+            arguments = ["-d", move.ref] if move.new is None else [move.ref, move.new]
+            subprocess.run(["git", "update-ref", *arguments], cwd=repository, check=True)
+        for move in moves:
+            lock = repository / ".git" / f"{move.ref}.lock"
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            lock.touch()
+        (repository / ".git" / "packed-refs.lock").touch()
+        raise Killed
+
+    return partly
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+@pytest.mark.parametrize("what", [Verdict.ACCEPTED, Verdict.UNPROVED])
+@pytest.mark.parametrize("done", range(5))
+def test_every_state_inside_the_end_of_a_line_is_finished(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, what: Verdict, done: int, meanwhile: bool
+) -> None:
+    """Also if a person commits on `main` before the next start."""
+    ledger = open_lab(repository)
+    main = ledger.main()
+    line = [keep(ledger, f"learning_rate = {at}\n") for at in range(2)]
+    tip, end = line[-1].trial.commit, [replace(record, verdict=what, reason="proof") for record in line]
+    with monkeypatch.context() as patch:
+        patch.setattr(Refs, "_transact", dies_after(done, repository))
+        with pytest.raises(Killed):
+            ledger.prove(end) if what is Verdict.ACCEPTED else ledger.disprove(end)
+    taken = what is Verdict.ACCEPTED and done >= 2
+    if meanwhile:
+        (repository / ".git" / "refs" / "heads" / "main.lock").unlink(missing_ok=True)
+        (repository / ".git" / "HEAD.lock").unlink(missing_ok=True)
+        tree, parent = git(repository, "rev-parse", "main^{tree}", "main").split()
+        mine = git(repository, "commit-tree", "-m", "mine", "-p", parent, tree)
+        git(repository, "update-ref", "refs/heads/main", mine)
+    again = open_lab(repository)
+    check(again, Before(main))
+    found = {again.record(record.id).verdict for record in line}
+    if done == 0:
+        assert found == {Verdict.KEPT}
+        assert again.tip() == (mine if meanwhile else tip)
+        return
+    handed_over = taken or (what is Verdict.ACCEPTED and not meanwhile)
+    assert found == {what if handed_over or what is Verdict.UNPROVED else Verdict.UNPROVED}
+    assert again.main() == again.tip() == (mine if meanwhile else tip if handed_over else main)
+    assert git(repository, "for-each-ref", "refs/autogit/next") == ""
+
+
+def test_killed_while_runs_of_an_open_trial_are_kept(repository: Path) -> None:
+    ledger = open_lab(repository)
+    trial = propose(ledger)
+    kept: list[KeptRun] = []
+
+    def one(seed: int) -> KeptRun:
+        return KeptRun(
+            Run(seed, RunStatus.COMPLETED, 300.0, 7, {"val_loss": 1.25}), None, "step 1\n", "train", True, {}
+        )
+
+    step, going = 0, True
+    while going:
+        step += 1
+        going = killed(lambda trace: open_lab(repository, trace).keep_runs(trial, [one(step)]), step)  # noqa: B023
+        again = open_lab(repository)
+        check(again, Before(ledger.main(), {}, {trial.id: trial.commit}))
+        found = again.kept_runs(trial)
+        assert found in (tuple(kept), (*kept, one(step))), "a kept run is lost, or half there"
+        assert going or found[-1] == one(step)
+        kept = list(found)
+        again.close_processes()
+    assert step >= 4
+    again = open_lab(repository)
+    again.close(verdict(trial), "log", [])
+    assert again.texts("runs") == {}
 
 
 def test_killed_while_a_trial_is_opened_again(repository: Path) -> None:
@@ -181,34 +299,16 @@ def test_killed_twenty_times_nothing_is_lost(repository: Path, seed: int) -> Non
     kill_at_random(repository, 20, seed)
 
 
-class Killed(BaseException):
-    """Stands for the end of the process, where one process has to see all of it."""
-
-
-@pytest.mark.parametrize("what", [Verdict.ACCEPTED, Verdict.REJECTED])
+@pytest.mark.parametrize("what", [Verdict.ACCEPTED, Verdict.REJECTED, Verdict.KEPT])
 @pytest.mark.parametrize("done", range(7))
 def test_every_state_inside_a_closing_transaction_is_finished_or_run_again(
     repository: Path, monkeypatch: pytest.MonkeyPatch, what: Verdict, done: int
 ) -> None:
-    """Git moves the refs of one transaction one after the other; here it dies after the first `done` of them."""
     ledger = open_lab(repository)
     main = ledger.main()
     trial = propose(ledger)
-
-    def partly(refs: Refs, moves: Sequence[Move]) -> None:
-        ordered = [m for m in moves if m.new] + [m for m in moves if not m.new]
-        for move in ordered[:done]:
-            arguments = ["-d", move.ref] if move.new is None else [move.ref, move.new]
-            subprocess.run(["git", "update-ref", *arguments], cwd=repository, check=True)
-        for move in moves:
-            lock = repository / ".git" / f"{move.ref}.lock"
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            lock.touch()
-        (repository / ".git" / "packed-refs.lock").touch()
-        raise Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(Refs, "_transact", partly)
+        patch.setattr(Refs, "_transact", dies_after(done, repository))
         with pytest.raises(Killed):
             ledger.close(verdict(trial, what), "log", [])
     again = open_lab(repository)
@@ -217,6 +317,7 @@ def test_every_state_inside_a_closing_transaction_is_finished_or_run_again(
         assert [r.verdict for r in again.records()] == [what]
         assert staged(repository) == ""
         assert (again.main() == trial.commit) == (what is Verdict.ACCEPTED)
+        assert (again.tip() == trial.commit) == (what is not Verdict.REJECTED)
     else:
         assert again.unfinished() == [trial]
         again.close(verdict(trial, what), "log", [])

@@ -15,7 +15,7 @@ from autogit.ledger import GitLedger
 from autogit.protocols import KeptRun, Ledger
 from autogit.records import BASELINE, Curve, Proposal, Run, RunStatus, Verdict
 
-from .conftest import baseline, curve, open_lab, propose, verdict
+from .conftest import baseline, curve, keep, open_lab, propose, verdict
 
 
 def test_a_ledger_is_what_the_loop_expects(ledger: GitLedger) -> None:
@@ -272,10 +272,27 @@ def test_finished_runs_of_an_open_trial_are_in_git_until_it_is_closed(ledger: Gi
     assert ledger.kept_runs(trial) == () and ledger.texts("runs") == {}
 
 
-def test_an_export_knows_nothing_of_git(ledger: GitLedger, tmp_path: Path) -> None:
-    ledger.export(ledger.main(), tmp_path / "copy")
-    assert [p.name for p in (tmp_path / "copy").iterdir()] == ["train.py"]
-    assert not [p for p in ledger.private.iterdir() if p.name.startswith("export")]
+def test_the_line_is_put_away_with_its_lab(ledger: GitLedger, repository: Path) -> None:
+    baseline(ledger)
+    kept = keep(ledger, "learning_rate = 0.7\n")
+    ledger.put_away()
+    assert ledger.tip() == ledger.main() and git(repository, "for-each-ref", "refs/autogit/next") == ""
+    baseline(ledger)
+    other = keep(ledger, "learning_rate = 0.8\n")
+    ledger.bring_back()
+    assert ledger.tip() == kept.trial.commit
+    ledger.bring_back()
+    assert ledger.tip() == other.trial.commit
+    check(open_lab(repository))
+
+
+def test_what_a_person_takes_off_main_is_not_brought_back_by_the_line(ledger: GitLedger, repository: Path) -> None:
+    start = ledger.main()
+    ledger.close(verdict(propose(ledger), Verdict.ACCEPTED), "log", [])
+    keep(ledger, "learning_rate = 0.7\n")
+    git(repository, "reset", "-q", "--hard", start)
+    again = open_lab(repository)
+    assert again.main() == again.tip() == start
 
 
 def test_a_baseline_keeps_the_title_of_its_proposal(ledger: GitLedger) -> None:

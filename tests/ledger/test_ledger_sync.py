@@ -15,7 +15,7 @@ from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import GitLedger
 from autogit.records import Curve, Run, RunStatus, Verdict
 
-from .conftest import CONFIG, baseline, open_lab, propose, verdict
+from .conftest import CONFIG, baseline, keep, open_lab, propose, verdict
 
 FILES = 128
 """That a process may open; each side's news are more."""
@@ -322,6 +322,21 @@ def test_many_syncs_at_once_on_one_remote(first: GitLedger, second: GitLedger) -
     check(second)
 
 
+def test_the_provisional_line_is_local_to_a_clone(first: GitLedger, second: GitLedger, remote: Path) -> None:
+    kept = keep(first, "learning_rate = 0.7\n")
+    first.sync("origin")
+    assert git(remote, "for-each-ref", "refs/autogit/next") == ""
+    second.sync("origin")
+    assert second.record(kept.id).kept and second.tip() == second.main()
+    git(remote, "update-ref", "refs/autogit/next", kept.trial.commit)  # what somebody else has put there
+    own = keep(second, "learning_rate = 0.6\n")
+    second.sync("origin")
+    assert second.tip() == own.trial.commit and first.tip() == kept.trial.commit
+    assert git(remote, "rev-parse", "refs/autogit/next") == kept.trial.commit
+    check(first)
+    check(second)
+
+
 def test_a_remote_behind_ssh(first: GitLedger, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shell = tmp_path / "ssh"
     shell.write_text('#!/bin/sh\necho "$1" >> "$0.log"\nexec sh -c "$2"\n')
@@ -335,9 +350,9 @@ def test_a_remote_behind_ssh(first: GitLedger, remote: Path, tmp_path: Path, mon
     assert set((tmp_path / "ssh.log").read_text().split()) == {"ada@example.org"}
 
 
-def test_a_remote_that_is_not_there(first: GitLedger) -> None:
+def test_a_remote_that_is_not_there(first: GitLedger, tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="nowhere"):
-        first.sync("/nowhere")
+        first.sync(str(tmp_path / "nowhere"))
 
 
 def test_plain_fetches_bring_notes_beside_ours(second: GitLedger, first: GitLedger) -> None:

@@ -17,7 +17,8 @@ from autogit.propose import build_portfolio
 from autogit.propose.beliefs import Arms, beliefs
 from autogit.propose.notices import Notices
 from autogit.propose.portfolio import Portfolio, rung
-from autogit.propose.proposer import GROUP, Rung, Traits
+from autogit.propose.proposer import Rung, Traits
+from autogit.propose.registry import GROUP
 from autogit.protocols import Context
 from autogit.records import Idea, Proposal, Usage, Verdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,38 @@ def test_a_notebook_runs_through_what_is_there(tmp_path: Path, program: str) -> 
     assert found.script.command.startswith("cd nets && ") and program.removeprefix("jupyter-") in found.script.command
     assert "nets/Net.ipynb" in parse(draft(found)).train.editable
     assert survey(folder, script="nets/Net.ipynb").script.command == found.script.command
+
+
+def test_a_notebook_s_metric_is_read_from_its_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autogit.setup.survey._converter", lambda around: "nbconvert")
+    sources = ["%matplotlib inline\n", "!ls\nprint(f'step {k} val_loss {x}')\n", "x = = 1\n"]
+    cells = [{"cell_type": "code", "source": [source]} for source in sources]
+    text = json.dumps({"cells": [*cells, {"cell_type": "markdown", "source": ["# accuracy"]}]})
+    found = survey(made(tmp_path / "r", {"Net.ipynb": text}))
+    assert found.metric is not None and (found.metric.name, found.metric.place) == ("val_loss", "Net.ipynb")
+    assert "-m IPython" in found.script.command  # only there magic commands work
+
+
+def test_scripts_that_train_something_else_are_no_part_of_a_trial(tmp_path: Path) -> None:
+    files = {"a.py": "import net\n" + loop(), "b.py": loop(), "net.py": "WIDTH = 3\n", "README.md": "    python a.py\n"}
+    assert seen(tmp_path / "r", files).editable == ("a.py", "net.py")
+    del files["b.py"]
+    assert seen(tmp_path / "s", files).editable == ("**/*.py",)
+
+
+@pytest.mark.parametrize(("gpus", "said"), [((), True), ((0,), False)])
+def test_a_script_that_asks_for_a_gpu_is_told_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: tuple[int, ...], said: bool
+) -> None:
+    monkeypatch.setattr("autogit.execute.machine.gpus", lambda: gpus)
+    options = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--device', default='cuda:0')\n"
+    found = seen(tmp_path / "r", {"train.py": options + loop()})
+    assert ("--device cpu" in found.script.command) is said
+
+
+def test_of_scripts_alike_the_one_that_prints_a_metric_is_taken(tmp_path: Path) -> None:
+    quiet = "for i in range(3):\n    loss.backward()\n    optimizer.step()\n"
+    assert seen(tmp_path / "r", {"a.py": quiet, "b.py": quiet + "print(f'val_acc: {x}')\n"}).script.path == "b.py"
 
 
 def test_a_named_script_is_taken(tmp_path: Path) -> None:

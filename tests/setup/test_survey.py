@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -244,6 +245,24 @@ def test_what_is_printed_of_training_alone_is_the_last_choice() -> None:
     assert only.name == "train_loss" and only.training
     assert printed(line + 'print(f"wibble_val {x}")', "train.py")[0].name == "wibble_val"
     assert direction("wibble") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "shown", "value"),
+    [
+        ('print("Loss after iteration %i: %f" % (i, loss))', "loss", "Loss after iteration 900: 0.07", "0.07"),
+        ('print(f"Accuracy after {n} epochs is {a}")', "accuracy", "Accuracy after 20 epochs is 0.9", "0.9"),
+        ('print("Epoch {} accuracy at step {} is {}".format(a, b, c))', "accuracy",
+         "Epoch 3 accuracy at step 70 is 0.9", "0.9"),
+        ("print(t, round(net.calculate_total_error(data), 9))", "total_error", "70 0.25", "0.25"),
+        ("print(i, self.get_loss(x).item())", "loss", "70 1.2e-05", "1.2e-05"),
+        ("print(losses[-1])", "losses", "0.5", "0.5"),
+    ],
+)  # fmt: skip
+def test_a_count_beside_the_metric_is_never_taken_for_it(line: str, name: str, shown: str, value: str) -> None:
+    first = printed(line, "train.py")[0]
+    found = re.search(first.pattern, shown)
+    assert first.name == name and found is not None and found[1] == value
 
 
 def test_init_writes_what_doctor_and_loop_understand_and_never_overwrites(tmp_path: Path) -> None:

@@ -14,18 +14,22 @@ PREFIX = "autogit-"
 
 
 def make(max_tasks: int) -> Path | None:
-    """Makes a group in which at most `max_tasks` processes and threads live; None if this system lets nobody do so."""
+    """Makes a group in which at most `max_tasks` processes and threads live; None if this system lets nobody do so.
+
+    Never raises: a run goes on without it, held to its other limits.
+    """
     parent = _parent()
     if parent is None:
         return None
     with suppress(OSError):
         for left in parent.glob(f"{PREFIX}*"):
-            # A group that is empty may be one that a living reaper has just made.
+            # Only of reapers that are gone: a group that is empty may be one that a living reaper has just made.
             if not Path(f"/proc/{left.name.removeprefix(PREFIX)}").exists():
                 remove(left)
     group = parent / f"{PREFIX}{os.getpid()}"
     try:
-        group.mkdir()
+        # A dead reaper of the same number may have left one.
+        group.mkdir(exist_ok=True)
         (group / "pids.max").write_text(str(max_tasks))
     except OSError:
         remove(group)
@@ -48,11 +52,12 @@ def remove(group: Path) -> None:
 def _parent() -> Path | None:
     """The folder of this process's own group in the hierarchy that counts tasks."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = Path("/proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
         if "pids" in controllers.split(","):
             return _existing(_ROOT / "pids", path)
     for line in lines:
@@ -72,6 +77,6 @@ def _existing(root: Path, path: str) -> Path | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except OSError:
         return ""

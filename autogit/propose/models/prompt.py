@@ -179,8 +179,8 @@ def _rule(config: Config) -> list[str]:
     accept, metric = config.accept, config.metric
     told = {
         "greedy": ["It is run with one seed and accepted if it is better than the code to beat with that seed."],
-        "certify": ["It is run with one seed and accepted if it is better; what was accepted has to prove itself again "
-                    "later, on other seeds."],
+        "stack": ["It is run with one seed and kept if it leads the code to beat by more than a pair's noise with that "
+                  "seed. What was kept has to prove itself together, on other seeds, before it is accepted."],
     }.get(accept.rule, [
         f"It is run with the seeds that the code to beat was run with, one pair of runs after the other, at most "
         f"{accept.seeds}. It is dropped as soon as it is not clearly ahead, and accepted if its lead is more than luck "

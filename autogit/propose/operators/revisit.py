@@ -30,7 +30,7 @@ class RevisitProposer(Traits):
         done = {roots(context.history, parents) for parents in offered(context, self.name)}
         for record, why in _expired(context):
             idea = roots(context.history, [record.id])
-            if idea in done or record.trial.base == context.base or _chances(context, idea) >= MAX_TRIES_AGAIN:
+            if idea in done or _judged_here(context, record) or _chances(context, idea) >= MAX_TRIES_AGAIN:
                 continue
             proposal = moved(
                 context, context.revisions.transplant([record.id], context.base),
@@ -41,13 +41,23 @@ class RevisitProposer(Traits):
         return None
 
 
+def _judged_here(context: Context, record: Record) -> bool:
+    """Whether a trial was judged against the very code that is there now, with the seed that is searched with now.
+
+    A proof changes that seed: what one run of the incumbent may have hidden before is worth another look.
+    """
+    history, base = context.history, context.history.at(context.base)
+    if record.trial.base != context.base or base is None:
+        return False
+    proved = base.proof is not None or any(check.get("against") == base.id for r in history for check in r.checks)
+    return not (proved and record.runs and record.runs[0].seed == base.runs[0].seed)
+
+
 def _expired(context: Context) -> Iterator[tuple[Record, str]]:
     history = context.history
     for record in near_misses(history, MAX_NEAR_MISSES):
         yield record, f"It missed its incumbent narrowly ({record.reason}); main has changed since."
-    memory = {
-        r.trial.commit: r.metrics["peak_memory_mb"] for r in history if r.accepted and "peak_memory_mb" in r.metrics
-    }
+    memory = {r.trial.commit: r.metrics["peak_memory_mb"] for r in history if r.won and "peak_memory_mb" in r.metrics}
     now = memory.get(context.base)
     for record in history:
         then = memory.get(record.trial.base)

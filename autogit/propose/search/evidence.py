@@ -39,8 +39,9 @@ class Sample:
     reason: str = ""
 
     @property
-    def accepted(self) -> bool:
-        return self.verdict is Verdict.ACCEPTED
+    def won(self) -> bool:
+        """Whether proposals build on it."""
+        return self.verdict in (Verdict.ACCEPTED, Verdict.KEPT)
 
     @property
     def moved(self) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def _levels(history: History) -> dict[str, float]:
     worse = -1.0 if history.metric.direction == "max" else 1.0
     for record in history:
         value = history.value(record)
-        if not record.accepted or value is None:
+        if not record.won or value is None:
             continue
         trial = record.trial
         if trial.is_baseline:
@@ -120,7 +121,7 @@ def _present(space: Space, files: Mapping[str, str], context: Context) -> dict[s
 
 def older(context: Context) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The tips of `main` before this one with their files, as far as accepted trials lead back."""
-    made = {r.trial.commit: r for r in context.history if r.accepted and not r.trial.is_baseline}
+    made = {r.trial.commit: r for r in context.history if r.won and not r.trial.is_baseline}
     base, files = context.base, dict(context.files)
     while base in made:
         before = applied(files, context.revisions.diff(made[base].id), reverse=True)

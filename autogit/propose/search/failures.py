@@ -93,7 +93,7 @@ def failed_moves(history: History) -> dict[tuple[str, str], str]:
     accepted_at, number_of = 0, {}
     for number, record in enumerate(history):
         number_of[record.id] = number
-        if record.accepted:
+        if record.won:
             accepted_at = number
         elif not record.trial.is_baseline:
             latest.setdefault((record.trial.proposer, record.trial.operator), []).append(record)

@@ -71,7 +71,7 @@ def _winning_directions(samples: Sequence[Sample]) -> Mapping[str, int]:
             if not isinstance(before, int | float) or not isinstance(after, int | float):
                 continue
             side = 1 if after > before else -1
-            if sample.accepted:
+            if sample.won:
                 found[name] = side
             elif found.get(name) == side:
                 del found[name]

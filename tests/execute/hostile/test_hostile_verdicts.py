@@ -12,6 +12,7 @@ from conftest import git
 from toy import branches
 
 from autogit import Lab
+from autogit.execute.probe import probe
 from autogit.records import Verdict
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -62,7 +63,6 @@ EXPECTED = {
     "reads_secrets {home}/.ssh/id_ed25519": (Verdict.CRASHED, 'no "val_loss" in the output'),
     "changes_the_clock": (Verdict.CRASHED, 'no "val_loss" in the output'),
     "changes_the_seed": (Verdict.REJECTED, WORSE),
-    "deletes_its_checkout": (Verdict.REJECTED, WORSE),
     "changes_protected": (Verdict.CRASHED, "evaluate.py"),
     # Without an evaluator a script's last word counts, and the record says whose word it is.
     "prints_twice": (Verdict.ACCEPTED, "val_loss 0.01"),
@@ -82,8 +82,11 @@ def test_every_script_gets_its_verdict_and_harms_nothing(tmp_path: Path, isolate
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "Start")
     start, lab = git(folder, "rev-parse", "main"), Lab.open(folder)
+    # The configuration lies there: bubblewrap, the first, lets nobody delete it; elsewhere that is noticed afterwards.
+    safe = probe()[0].works
+    deleted = (Verdict.REJECTED, WORSE) if safe else (Verdict.CRASHED, "changed the protected file")
 
-    for case, (verdict, reason) in EXPECTED.items():
+    for case, (verdict, reason) in (("deletes_its_checkout", deleted), *EXPECTED.items()):
         name, *arguments = case.format(lab=folder, home=isolated_home).split()
         text = f"import sys\nsys.argv[2:] = {arguments}\n" if arguments else ""
         diff = difflib.unified_diff(
