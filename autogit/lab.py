@@ -9,6 +9,7 @@ print(lab.best())
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,11 +21,11 @@ from typing import TYPE_CHECKING, Literal
 from autogit.config import load as configfile
 from autogit.config.load import ConfigFile
 from autogit.config.model import FILENAME, Config
-from autogit.errors import ConfigError, WorkspaceError
+from autogit.errors import ConfigError, PatchError, WorkspaceError
 from autogit.events import Ended, Observer, silent
 from autogit.history import History, Pruning, Trend
 from autogit.ledger import GitLedger
-from autogit.records import Curve, Idea, Proposal, Record, RunStatus
+from autogit.records import Curve, Idea, Proposal, Record, RunStatus, Verdict
 
 if TYPE_CHECKING:
     from autogit.evaluate.checks import AATest, Gain
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from autogit.evaluate.pruning import Ranking
     from autogit.patch import Policy
     from autogit.propose.beliefs import Belief
+    from autogit.propose.models.answer import Answer
     from autogit.report.export import Done
     from autogit.report.facts import Facts
     from autogit.trial.ablate import Ablation
@@ -147,15 +149,20 @@ class Lab:
         """The learning curves of a trial's runs."""
         return self.ledger.curves(self.trial(number).id)
 
-    def briefing(self, tokens: int = 60_000) -> str:
-        """All that a model would be told for the next proposal, in at most about `tokens` tokens."""
+    def briefing(self, tokens: int = 60_000, tool: bool = False) -> str:
+        """All that a model would be told for the next proposal, in at most about `tokens` tokens.
+
+        `tool`: it hands the change in by calling the tool `try` of `autogit mcp`, not as a text.
+        """
         from autogit.propose.lineage import waiting
         from autogit.propose.models.prompt import brief, model_prompt
+        from autogit.propose.models.templates import rendered
         from autogit.propose.search.hyperparameters import parameter_importance
 
         context = self._wiring().context()
         ideas = waiting(self.ledger.ideas(), self.history)
-        return model_prompt(brief(context, ideas, parameter_importance(context)), tokens)
+        ask = rendered("tool.md.j2") if tool else ""
+        return model_prompt(brief(context, ideas, parameter_importance(context)), tokens, ask=ask)
 
     def ideas(self) -> tuple[Idea, ...]:
         """The queued ideas that nobody has followed yet, oldest first."""
@@ -203,15 +210,70 @@ class Lab:
             config = replace(config, limits=limits, search=search)
             return self._wiring().loop(config, observer, jobs, seed, null_rate).run()
 
-    def attempt(self, diff: str, title: str, observer: Observer = silent) -> Record:
-        """One trial of a person's own diff (`autogit try`). Raises PatchError, using no number, if it does not land."""
-        base = self.ledger.tip()
-        self._wiring().land(diff, base)
-        proposal = Proposal(base=base, diff=diff, title=title, proposer="person", operator="try")
+    def attempt(
+        self,
+        answer: str | Answer,
+        title: str = "",
+        observer: Observer = silent,
+        proposer: str = "person",
+        idea: str = "",
+        untitled: str = "An untitled change",
+        cancel: threading.Event | None = None,
+    ) -> Record:
+        """One trial of a change from outside (`autogit try`): a diff, a model's whole answer, or the parts of one.
+
+        What the answer says of title, kind, hypothesis and expectation is kept; `title` goes before its own, `untitled`
+        is used if there is none. `idea` is the id of the queued idea that it follows. A trial of the same change that
+        was left open goes on under its number. `cancel` gives the trial up once it is set (Interrupted); it stays open.
+        Raises PatchError, using no number, if the change does not land, holds two alternatives, or repeats a trial of
+        the same code.
+        """
+        from autogit.propose.models.answer import read
+        from autogit.propose.models.repeats import Repeats
+        from autogit.trial.queue import experiment
+
+        said = read(answer) if isinstance(answer, str) else answer
+        # A person's own diff has no form, and is taken as it is: it may be a null check.
+        formed = bool(said.title or said.hypothesis)
+        if formed and said.alternative:
+            raise PatchError(f"the answer holds more than one proposal ({said.alternative!r}): give one of them alone")
+        base, text = self.ledger.tip(), answer if isinstance(answer, str) and not formed else said.change
+        diff = experiment(text, base, self._wiring().land) if formed else self._wiring().land(text, base).diff
+        if formed and not diff:
+            raise PatchError("the diff changes nothing: there is nothing to measure")
+        self._refuse_repeat(diff, base)
+        proposal = Proposal(
+            base=base, diff=diff, title=title or said.title or untitled, proposer=proposer,
+            operator=said.kind if formed else "try", expected=said.expected, idea=idea,
+            rationale=Repeats().with_elsewhere(said.hypothesis, diff, self._wiring().context()),
+        )  # fmt: skip
         with self._working():
-            loop = self._wiring().loop(self.config, observer, 1, 0)
+            loop = self._wiring().loop(self.config, observer, 1, 0, cancel=cancel)
             loop.measure_main()
             return loop.step(given=proposal)
+
+    def _refuse_repeat(self, diff: str, base: str) -> None:
+        """Raises PatchError if a trial of the same code was this change, and came to a verdict on what it does."""
+        from autogit.propose.models.repeats import digest
+
+        wanted = digest(diff)
+        for record in self.history.on(base):
+            ran = record.verdict not in (Verdict.CRASHED, Verdict.TIMED_OUT, Verdict.INVALID)
+            if ran and wanted and digest(self.diff(record.id)) == wanted:
+                raise PatchError(
+                    f"the same change of the same code is {record.trial.ref} ({record.verdict}): propose another one; "
+                    f"what came of it: autogit show {record.id}"
+                )
+
+    def stop(self, now: bool = False) -> int:
+        """Asks the loop that runs on this lab to end after the current trial; returns its process.
+
+        `now`: it gives the trial up, which runs again under its number next time. Raises WorkspaceError if no loop
+        runs here, or if it does not answer.
+        """
+        from autogit.trial.live import end
+
+        return end(self.ledger.running, self.ledger.private, now)
 
     def undo(self, number: int | str, observer: Observer = silent) -> Record:
         """Takes an accepted change back: its revert lands on `main` as a trial of its own, whatever it measures.
@@ -337,8 +399,15 @@ class Lab:
             raise WorkspaceError(f"cannot write the report to {path}: {error.strerror}; name another FILE") from None
         return path
 
-    def facts(self) -> Facts:
-        """Everything that a report is made of."""
+    def look_again(self) -> None:
+        """Lets go of what is known of the trials: another process may have added some."""
+        self._forget()
+
+    def facts(self, brief: bool = False) -> Facts:
+        """Everything that a report is made of; `brief`: what its headline and its progress chart need, which is quick.
+
+        A brief one has no importances, no diffs, and the curves of stopped trials and of what they met alone.
+        """
         from autogit.history import spending
         from autogit.report.facts import Audited, Facts
         from autogit.trial.audit import audit, describe
@@ -358,9 +427,9 @@ class Lab:
             noise=None if measured is None else measured.sd,
             audited=Audited(before, audited.value) if audited and audited.value is not None else None,
             audit=describe(best, self.history) if best is not None else "",
-            importance=self.importance(),
-            diffs={record.id: self.diff(record.id) for record in self.history.accepted},
-            curves={record.id: self.curves(record.id) for record in self.history if record.runs},
+            importance={} if brief else self.importance(),
+            diffs={} if brief else {record.id: self.diff(record.id) for record in self.history.accepted},
+            curves={record.id: self.curves(record.id) for record in self._drawn(brief)},
             luck=[f"{name}: {found}" for name, found in checks.items() if found.trials],
             spent="" if spent is None else f"Models and agents made {spent.proposals} proposals",
             cost=None if spent is None else spent.usage.cost,
@@ -397,6 +466,15 @@ class Lab:
         with self.ledger.lock():
             self._forget()
             yield
+
+    def _drawn(self, brief: bool) -> list[Record]:
+        """The trials whose curves a report needs."""
+        if not brief:
+            return [record for record in self.history if record.runs]
+        ended = (RunStatus.PRUNED, RunStatus.UNSTABLE)
+        stopped = [record for record in self.history if any(run.status in ended for run in record.runs)]
+        bases = (self.history.at(record.trial.base) for record in stopped)
+        return list({record.id: record for record in [*stopped, *bases] if record is not None}.values())
 
     def _forget(self) -> None:
         self.__dict__.pop("history", None)

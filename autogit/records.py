@@ -186,9 +186,17 @@ class Run:
     step: int | None = None
     """The last step that was reported."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Finite values only."""
+    """Finite values only; without the primary metric if the run does not count."""
     reason: str = ""
-    """Why it ended where it did not complete: the cause and, for an exception, its last line and place."""
+    """Why it ended if it did not complete: the cause and, for an exception, its last line and place."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if a metric is no finite number: NaN never wins, and is never compared."""
+        for name, value in self.metrics.items():
+            if not math.isfinite(value):
+                raise ValueError(
+                    f"the run with seed {self.seed} has {name} = {value}, and only finite numbers are kept"
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,14 +103,25 @@ class Wiring:
     history: History
     policy: Policy
 
-    def loop(self, config: Config, observer: Observer, jobs: int | None, seed: int, null_rate: float = 0.0) -> Loop:
-        """Wires a loop by `config`, which is the file's with the limits and the target that the caller asked for."""
-        slots = backend_of(config).slots(config, jobs)
-        return loop(self.services(config, slots), observer, slots, seed, null_rate)
+    def loop(
+        self,
+        config: Config,
+        observer: Observer,
+        jobs: int | None,
+        seed: int,
+        null_rate: float = 0.0,
+        cancel: threading.Event | None = None,
+    ) -> Loop:
+        """Wires a loop by `config`, which is the file's with the limits and the target that the caller asked for.
 
-    def services(self, config: Config, slots: int) -> Services:
+        `cancel` gives up what runs once it is set.
+        """
+        slots = backend_of(config).slots(config, jobs)
+        return loop(self.services(config, slots, cancel), observer, slots, seed, null_rate)
+
+    def services(self, config: Config, slots: int, cancel: threading.Event | None = None) -> Services:
         """Chooses the services for a loop of so many slots."""
-        cancel = threading.Event()
+        cancel = cancel or threading.Event()
         executor = backend_of(config)(config, slots)
         unprotected, models = executor.tier == "rlimits", bool(config.llm or config.agent.command)
         untrusted = unprotected and models and not config.sandbox.trust_models

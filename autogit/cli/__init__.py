@@ -21,8 +21,10 @@ from autogit.cli.export import export
 from autogit.cli.gc import gc
 from autogit.cli.idea import idea
 from autogit.cli.init import init
+from autogit.cli.install import install
 from autogit.cli.log import log
 from autogit.cli.loop import loop
+from autogit.cli.mcp import mcp
 from autogit.cli.report import report
 from autogit.cli.reproduce import reproduce
 from autogit.cli.reset import reset
@@ -35,6 +37,7 @@ from autogit.cli.trends import trends
 from autogit.cli.try_ import try_
 from autogit.cli.undo import undo
 from autogit.cli.verify import verify
+from autogit.cli.watch import watch
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -56,8 +59,8 @@ def cli(context: click.Context, folder: str) -> None:
 
 
 COMMANDS = (
-    init, doctor, loop, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea, context_,
-    report, export, reproduce, verify, sync, gc, completion,
+    init, doctor, loop, watch, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea,
+    context_, mcp, install, report, export, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:

@@ -106,7 +106,7 @@ class Secondary:
 class Budget:
     """What one run may spend: one of steps, seconds or flops. Without any, `limits.hours` and `limits.trials` together
     give each run its share of the time; a loop with one of them, or none, lets each run finish, but
-    accepts none that took more steps than the baseline (or, if none are reported, twice its time)."""
+    accepts none that took more steps than the baseline (or, if none are reported, twice its time and 2 s)."""
 
     steps: Count | None = None
     """Passed as {steps}; the script keeps to it."""

@@ -1,4 +1,4 @@
-"""What one execution amounts to: its status, its numbers and why it ended where it did not complete."""
+"""What one execution amounts to: its status, its numbers and why it ended if it did not complete."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from autogit.records import Curve, Run, RunStatus
 
 MOST_NATS = 100.0
 """A val_loss above it is no cross-entropy, and has no perplexity."""
+_RESULTS = ("val_loss", "perplexity")
+"""Metrics that are results of the training as the primary one is: only what vouches for that one vouches for them."""
 
 
 def run_of(
     config: Config, read: OutputReading, trained: Execution, evaluated: Execution | None, goal: float | None
 ) -> tuple[Run, Curve | None]:
-    """The run and its learning curve. `goal` is the baseline's final loss; None for the baseline, whose own it is."""
+    """Returns the run and its learning curve.
+
+    Every number is finite, and a run that does not count has no result: no number stands for a crash. `goal` is the
+    baseline's final loss; None for the baseline, whose own it is.
+    """
     status, reason = _ending(read, trained)
     metrics = read.metrics | _facts(trained)
     if status.counts and config.evaluate.command:
         status, reason, measured = _evaluated(config, status, evaluated)
-        # What training says of the measured metric is gone even where the evaluator is silent on it.
-        own = {n: v for n, v in metrics.items() if n not in (config.metric.name, "val_loss", "perplexity")}
-        metrics = own | measured
+        # What training says of the measured metric is gone even if the evaluator is silent on it.
+        metrics = _without_results(config, metrics) | measured
     if status.counts and not math.isfinite(metrics.get(config.metric.name, math.nan)):
         if status is RunStatus.TRUNCATED:
             status, reason = RunStatus.TIMED_OUT, f"the budget ended before there was any {config.metric.name}"
@@ -35,10 +40,16 @@ def run_of(
                 reason = f"the budget ended: {read.missing(config.metric.name)}"
         else:
             status, reason = RunStatus.CRASHED, read.missing(config.metric.name)
+    if not status.counts:
+        metrics = _without_results(config, metrics)
     curve = read.curve
     metrics |= _perplexity(metrics) | ({} if curve is None else _shape(curve, goal, _rising(config, curve)))
     metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return Run(read.seed, status, trained.seconds, read.step, metrics, reason), curve
+
+
+def _without_results(config: Config, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name not in (config.metric.name, *_RESULTS)}
 
 
 def _ending(read: OutputReading, trained: Execution) -> tuple[RunStatus, str]:

@@ -46,7 +46,9 @@ def devices() -> list[Path]:
 
 def settings(network: bool) -> tuple[Path, ...]:
     """Of /etc, what is readable as it is."""
-    return SETTINGS + NETWORK_SETTINGS if network else SETTINGS
+    # Debian's Python has its sitecustomize.py there, behind a link.
+    of_python = tuple(sorted(Path("/etc").glob("python3*")))
+    return SETTINGS + of_python + (NETWORK_SETTINGS if network else ())
 
 
 def named(job: Job, sandbox: Sandbox, variables: Mapping[str, str]) -> list[Path]:

@@ -42,11 +42,25 @@ def scratch() -> Iterator[Scratch]:
     with temporary_folder() as folder:
         for name in ("tmp", "tmp/home", "files", "shm"):
             (folder / name).mkdir()
-        if not _has_shared_memory():
+        if shared_memory_fault():
             yield Scratch(folder / "tmp", folder / "files", folder / "shm", in_memory=False)
             return
         with temporary_folder(SHARED_MEMORY) as shared:
             yield Scratch(folder / "tmp", folder / "files", shared, in_memory=True)
+
+
+def shared_memory_fault() -> str:
+    """Returns why a run's shared memory lies on the disk; "" if this machine's /dev/shm can be used."""
+    try:
+        system = os.statvfs(SHARED_MEMORY)
+    except OSError:
+        return f"there is no {SHARED_MEMORY}"
+    free = system.f_bavail * system.f_frsize
+    if system.f_flag & os.ST_RDONLY or not os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
+        return f"{SHARED_MEMORY} cannot be written to"
+    if free < MIN_SHARED_BYTES:
+        return f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, {MIN_SHARED_BYTES / 1e6:.0f} MB are needed"
+    return ""
 
 
 def clear_leftovers() -> None:
@@ -132,13 +146,3 @@ def _locked(folder: Path) -> int | None:
         pass
     os.close(place)
     return None
-
-
-def _has_shared_memory() -> bool:
-    """Whether this machine's /dev/shm can be written to and has room."""
-    try:
-        system = os.statvfs(SHARED_MEMORY)
-        free = system.f_bavail * system.f_frsize >= MIN_SHARED_BYTES
-        return free and not system.f_flag & os.ST_RDONLY and os.access(SHARED_MEMORY, os.W_OK | os.X_OK)
-    except OSError:
-        return False

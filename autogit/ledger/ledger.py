@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autogit.config.load import ConfigFile
+from autogit.errors import WorkspaceError
 from autogit.ledger import ideas, message
 from autogit.ledger.archive import Archive
 from autogit.ledger.ending import TAGS
@@ -73,6 +74,11 @@ class GitLedger(Trials):
         """The process that runs a loop on this lab; None where none does."""
         return lock_owner(self.private / "lab.lock")
 
+    def version(self) -> str:
+        """Returns a word that changes with every closed trial and with everything that happens to `main`."""
+        refs = self._repository.refs
+        return f"{self.main()} {refs.get(notes.RECORDS)}"
+
     def close_processes(self) -> None:
         """Ends the git process that reads objects; the next reading starts another."""
         self._repository.store.close()
@@ -123,6 +129,18 @@ class GitLedger(Trials):
             return (self.root / self.prefix / GUIDE).read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return ""
+
+    def set_guide(self, text: str) -> None:
+        """Writes `program.md` in the workspace folder, whole or not at all. Raises WorkspaceError if it cannot."""
+        path = self.root / self.prefix / GUIDE
+        new = path.with_name(f".{GUIDE}.new")
+        try:
+            if path.is_symlink():
+                raise WorkspaceError(f"{path} is a link to {path.readlink()}: edit that file")
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
+        except OSError as error:
+            raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from None
 
     def add_idea(self, text: str) -> Idea:
         """Queues an idea."""

@@ -21,7 +21,8 @@ DECIDED = ("undo",)
 START_SECONDS = 2.0
 """Seconds by which short runs differ on a busy machine before they train at all: an interpreter's start."""
 MAX_TIMES_BASELINE = 2.0
-"""How many times as long as the baseline a run may take if there is no budget and no step is reported."""
+"""How many times as long as the baseline a run may take if there is no budget and no step is reported, beyond
+`START_SECONDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class Judge:
             self.fill_missing_run(incumbent, seed, slot)
 
     def _check(self, opened: OpenTrial, slot: int) -> str:
-        """Why the trial does not pass the gate before training; empty if it does."""
+        """Returns why the trial does not pass the gate before training; empty if it does."""
         if opened.checked or opened.trial.operator in DECIDED:
             return ""
         opened.checked = True

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from autogit.errors import WorkspaceError
 from autogit.events import Closed, Ended, Event, Notice, Opened, Progress, Ran, Started, Stopping
 
 FILENAME = "live.json"
 INTERVAL = 1.0
 """Seconds between two writes where only the progress of a run has changed."""
+ANSWER_SECONDS = 20.0
+"""A loop has so long to take a signal in."""
+POLL_SECONDS = 0.05
+"""Seconds after which a signal that was taken in is noticed."""
+CURVE_POINTS = 240
+"""Most points of a running trial's curve; with more, every second one is left out."""
+TAIL_LINES = 12
+TAIL_COLUMNS = 400
+"""Characters of a line that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,10 @@ class Slot:
     """That line."""
     cores: float | None = None
     """Processor cores that the run keeps busy, where that is known."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """(step, loss) of the run until now, thinned."""
+    tail: tuple[str, ...] = ()
+    """The latest lines that were heard, of the run before too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +120,37 @@ def read_live(private: Path, pid: int) -> Live | None:
         table = json.loads((private / FILENAME).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    slots = {int(number): Slot(**slot) for number, slot in table.pop("slots").items()}
+    slots = {int(number): _slot(slot) for number, slot in table.pop("slots").items()}
     live = Live(**table, slots=slots)
     return live if live.pid == pid else None
+
+
+def end(running: Callable[[], int | None], private: Path, now: bool) -> int:
+    """Asks the loop that `running` tells of to end after the current trial, or `now`; returns its process.
+
+    Raises WorkspaceError if no loop runs, or if it does not answer.
+    """
+    pid = running()
+    if pid is None:
+        raise WorkspaceError("no loop runs on this lab: there is nothing to stop")
+
+    def stopping() -> bool:
+        live = read_live(private, pid)
+        return running() != pid or (live is not None and bool(live.stopping))
+
+    if not stopping():
+        os.kill(pid, signal.SIGINT)
+        # A second signal that comes before the first is taken in would be the same one.
+        end = time.monotonic() + ANSWER_SECONDS
+        while not stopping():
+            if time.monotonic() > end:
+                raise WorkspaceError(
+                    f"the loop (process {pid}) does not answer; end it with: kill {pid} (nothing is lost)"
+                )
+            time.sleep(POLL_SECONDS)
+    if now and running() == pid:
+        os.kill(pid, signal.SIGINT)
+    return pid
 
 
 def _after(live: Live, event: Event, now: float) -> Live:
@@ -119,10 +164,11 @@ def _after(live: Live, event: Event, now: float) -> Live:
             before = slots[slot]
             slots[slot] = Slot(
                 before.trial, before.title, before.since, event.seed, event.step, event.loss, event.share,
-                now - event.quiet, event.line, event.cores,
+                now - event.quiet, event.line, event.cores, _grown(before.curve, event), _heard(before, event),
             )  # fmt: skip
         case Ran(slot=slot) if slot in slots:
-            slots[slot] = Slot(slots[slot].trial, slots[slot].title, slots[slot].since)
+            before = slots[slot]
+            slots[slot] = Slot(before.trial, before.title, before.since, tail=before.tail)
         case Closed(record=record, slot=slot):
             slots.pop(slot, None)
             closed += not record.trial.is_baseline
@@ -133,3 +179,24 @@ def _after(live: Live, event: Event, now: float) -> Live:
         case _:
             pass
     return replace(live, slots=slots, closed=closed)
+
+
+def _slot(table: dict[str, Any]) -> Slot:
+    curve = tuple((int(step), float(loss)) for step, loss in table.pop("curve", ()))
+    return Slot(**{**table, "curve": curve, "tail": tuple(table.get("tail", ()))})
+
+
+def _grown(curve: tuple[tuple[int, float], ...], event: Progress) -> tuple[tuple[int, float], ...]:
+    """The curve with what was reported now; of too many points every second one goes."""
+    if event.step is None or event.loss is None or not math.isfinite(event.loss):
+        return curve
+    if curve and event.step <= curve[-1][0]:
+        return curve
+    grown = (*curve, (event.step, event.loss))
+    return grown if len(grown) <= CURVE_POINTS else grown[::2]
+
+
+def _heard(before: Slot, event: Progress) -> tuple[str, ...]:
+    line = event.line[:TAIL_COLUMNS]
+    same = event.line == before.line and event.step == before.step
+    return before.tail if not line or same else (*before.tail, line)[-TAIL_LINES:]

@@ -141,7 +141,8 @@ class TrialQueue:
         Raises NothingToPropose, and Interrupted if the loop ends.
         """
         if isinstance(given, Proposal):
-            return self._landed(given)
+            with self._lock:
+                return self._left_open(self._landed(given))
         if given is not None:
             return given
         with self._lock:
@@ -346,6 +347,17 @@ class TrialQueue:
         return Candidate(proposal, landed)
 
     # ---- trials that were there before
+
+    def _left_open(self, candidate: Candidate) -> Candidate:
+        """Returns the open trial of the same change on the same base if one was left, else the candidate."""
+        given, diff = candidate.proposal, candidate.landed.diff
+        for trial in self._unfinished:
+            like = trial.base == given.base and trial.proposer == given.proposer and not trial.is_baseline
+            if like and diff and self._land(self._ledger.diff(trial.id), trial.base).diff == diff:
+                self._unfinished.remove(trial)
+                self._waiting.remove(given)
+                return self._reopened(trial)
+        return candidate
 
     def _reopened(self, trial: Trial) -> Candidate:
         """Returns a trial that an earlier loop left open; it is in work again."""

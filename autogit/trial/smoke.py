@@ -10,7 +10,7 @@ FIRST_STEP_SECONDS = 120.0
 """A run that crashed later than this has trained, even if its script prints no steps."""
 MAX_DEATHS_IN_A_ROW = 5
 """After so many, one is recorded as a crashed trial, so that the loop's limits are reached whatever is proposed."""
-_ASKED_FOR = (BASELINE, NULL, "person")
+_ASKED_FOR = (BASELINE, NULL, "person", "mcp")
 
 
 def death(trial: Trial, runs: Sequence[Run]) -> str:
@@ -18,7 +18,7 @@ def death(trial: Trial, runs: Sequence[Run]) -> str:
 
     What a model, an agent or a person proposed is recorded whatever becomes of it: they are told, and it was paid for.
     """
-    if trial.usage is not None or trial.proposer in _ASKED_FOR or len(runs) != 1:
+    if trial.usage is not None or trial.proposer.partition(":")[0] in _ASKED_FOR or len(runs) != 1:
         return ""
     (run,) = runs
     # Some scripts report step 0 before they train.

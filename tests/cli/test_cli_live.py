@@ -1,4 +1,4 @@
-"""A running loop seen and stopped from another process; its state file; what is kept of its output."""
+"""A running loop seen and stopped from another process."""
 
 from __future__ import annotations
 
@@ -18,17 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from conftest import git
-from hypothesis import given
-from hypothesis import strategies as st
 from toy import TRAIN, make_toy
 
 from autogit import Lab
-from autogit.config.model import Checkpoints, Metric
-from autogit.events import Closed, Ended, Opened, Progress, Started, Stopping
-from autogit.history import History
-from autogit.records import Record, Trial, Verdict
-from autogit.trial.live import LiveFile, read_live
-from autogit.trial.retention import Retention, chosen, kept
+from autogit.trial.live import read_live
 
 PACED = TRAIN.replace("import sys", "import sys, pathlib, time").replace(
     "for step in range(1, 6):",
@@ -161,73 +154,3 @@ def test_stop_without_a_loop_fails(tmp_path: Path) -> None:
     folder = make_toy(tmp_path / "lab")
     done = subprocess.run([sys.executable, "-m", "autogit", "-C", str(folder), "stop"], capture_output=True, text=True)
     assert done.returncode == 1 and "no loop runs" in done.stderr
-
-
-def test_the_live_file_is_throttled_and_gone_at_the_end(tmp_path: Path) -> None:
-    now = [100.0]
-    file, trial = LiveFile(tmp_path, lambda: now[0]), a_trial(3)
-    file.tell(Started(20, None, 1, None))
-    file.tell(Opened(trial, 0))
-    for step, at in ((1, 100.2), (2, 101.5), (3, 101.6)):
-        now[0] = at
-        file.tell(Progress(trial, 0, 1, step, 1 / step, at - 100, step / 10))
-    live = read_live(tmp_path, os.getpid())
-    assert live is not None and live.slots[0].step == 2, "the third came too soon after the second"
-    file.tell(Stopping("enough"))
-    live = read_live(tmp_path, os.getpid())
-    assert live is not None and live.stopping == "enough" and live.slots[0].step == 3
-    assert read_live(tmp_path, os.getpid() + 1) is None, "another process's file says nothing"
-    file.tell(Closed(a_record(3, 1.0), 0, None))
-    live = read_live(tmp_path, os.getpid())
-    assert live is not None and live.slots == {} and live.closed == 1
-    file.tell(Ended("done", 1, (), 1.0, False))
-    assert list(tmp_path.iterdir()) == []
-
-
-# ---- checkpoints
-
-
-def a_trial(number: int) -> Trial:
-    proposer = "baseline" if number == 0 else "test"
-    return Trial(str(number), f"{number:040x}", f"{max(0, number - 1):040x}", f"Trial {number}", proposer, proposer)
-
-
-def a_record(number: int, value: float | None, accepted: bool = False) -> Record:
-    metrics = {} if value is None else {"val_loss": value}
-    return Record(a_trial(number), Verdict.ACCEPTED if accepted else Verdict.REJECTED, "", metrics)
-
-
-values = st.one_of(st.none(), st.floats(0.1, 10))
-labs = st.lists(st.tuples(values, st.booleans(), st.integers(0, 3 * 10**9)), min_size=1, max_size=12)
-
-
-@given(labs, st.integers(0, 4), st.floats(0.5, 8))
-def test_the_incumbent_is_kept_and_the_limits_hold(
-    lab: list[tuple[float | None, bool, int]], keep: int, max_gb: float
-) -> None:
-    records = [a_record(n, value, accepted) for n, (value, accepted, _) in enumerate(lab)]
-    history = History(Metric(), records)
-    sizes = {record.id: size for record, (_, _, size) in zip(records, lab, strict=True)}
-    kept_ids = chosen(history, sizes, Checkpoints(keep, max_gb))
-    incumbent = history.best()
-    others = kept_ids - ({incumbent.id} if incumbent else set())
-    assert incumbent is None or incumbent.id in kept_ids
-    assert len(others) <= keep
-    assert sum(sizes[i] for i in others) <= max(0.0, max_gb * 1e9 - (sizes[incumbent.id] if incumbent else 0))
-    values = {record.id: record.metrics.get("val_loss") for record in records}
-    for left_out in sizes.keys() - kept_ids:
-        better = [i for i in others if values[left_out] is not None and values[left_out] < (values[i] or 0)]
-        room = max_gb * 1e9 - sum(sizes[i] for i in kept_ids) + sum(sizes[i] for i in better)
-        assert not better or sizes[left_out] > room or not sizes[left_out] or len(better) == 0
-
-
-def test_output_beyond_the_rule_is_deleted_and_that_of_open_trials_is_not(tmp_path: Path) -> None:
-    for trial in ("0", "1", "2", "3", "9"):
-        (tmp_path / "out" / trial / "1").mkdir(parents=True)
-        (tmp_path / "out" / trial / "1" / "model.pt").write_bytes(b"0" * 100)
-    history = History(Metric(), [a_record(0, 1.0, True), a_record(1, 3.0), a_record(2, 2.0), a_record(3, 4.0)])
-    retention = Retention(tmp_path, history, Checkpoints(keep=1))
-    retention.tell(Opened(a_trial(9), 1))
-    retention.tell(Closed(a_record(3, 4.0), 0, None))
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["0", "2", "9"]
-    assert kept(tmp_path, "2") == [tmp_path / "out" / "2" / "1"] and kept(tmp_path, "1") == []

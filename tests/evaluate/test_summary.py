@@ -62,6 +62,39 @@ def test_a_failing_exit_keeps_its_reason_and_no_number_counts() -> None:
     assert not run.status.counts
 
 
+@pytest.mark.parametrize(
+    "trained",
+    [
+        execution(status=1),
+        execution(ending=Ending.TIMEOUT),
+        execution(ending=Ending.LIMIT),
+        execution(ending=Ending.HALTED, halt=Halt(RunStatus.PRUNED, "behind")),
+        execution(ending=Ending.HALTED, halt=Halt(RunStatus.UNSTABLE, "diverged")),
+    ],
+)
+@pytest.mark.parametrize("metric", ["val_loss", "accuracy"])
+def test_a_run_that_does_not_count_has_no_result(trained: Execution, metric: str) -> None:
+    """Whatever it had printed: half a run's loss is no loss, and its perplexity none either."""
+    run = made(f"val_loss: 2.0\n{metric}: 0.5\nother: 1.0", trained, None, f'[metric]\nname = "{metric}"')
+    assert not run.status.counts
+    assert run.metrics.keys().isdisjoint({metric, "val_loss", "perplexity"})
+    assert run.metrics["wall_seconds"] == trained.seconds, "what the supervisor measured stays"
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=4), st.sampled_from([Ending.EXITED, Ending.BUDGET, Ending.TIMEOUT]))
+def test_every_number_of_a_run_is_finite(values: list[float], ending: Ending) -> None:
+    text = "".join(f"step {n} loss {value}\nval_loss: {value}\n" for n, value in enumerate(values, 1))
+    run = made(text, execution(ending=ending))
+    assert all(map(math.isfinite, run.metrics.values()))
+    assert ("val_loss" in run.metrics) is run.status.counts
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_run_can_be_made_of_what_is_not_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Run(1, RunStatus.COMPLETED, 1.0, metrics={"val_loss": value})
+
+
 def test_a_halt_says_the_status() -> None:
     run = made("step 5 loss 2", execution(ending=Ending.HALTED, halt=Halt(RunStatus.PRUNED, "behind exp/0")))
     assert (run.status, run.reason) == (RunStatus.PRUNED, "behind exp/0")
@@ -93,7 +126,7 @@ def test_without_the_evaluators_word_nothing_counts(
     run = made("val_loss: 0.01", execution(), evaluated, EVALUATED)
     assert run.status is status
     assert run.reason.startswith(reason)
-    assert "val_loss" not in run.metrics or not run.status.counts
+    assert "val_loss" not in run.metrics
 
 
 def test_the_shape_of_training_is_measured() -> None:

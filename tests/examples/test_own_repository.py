@@ -114,7 +114,8 @@ def test_the_pattern_of_the_documentation(tmp_path: Path) -> None:
     pattern = page.partition("```toml\n")[2].partition("```")[0]
     script = TRAIN.format(more="optimizer = lambda: optim.Adam(model.parameters(), lr=lr)")
     folder = commit(tmp_path / "lab", {"train.py": script})
-    (folder / ".autoresearch.toml").write_text(f'catalogue = false\n[train]\ncommand = "python train.py 1"\n{pattern}')
+    settings = 'catalogue = false\n[train]\ncommand = "python train.py 1"\n[space]\ndiscover = false\n'
+    (folder / ".autoresearch.toml").write_text(settings + pattern)
     (proposal,) = json.loads(autogit(folder, "loop", "--dry-run", "--json").output)
     assert proposal["operator"] == "adam-to-sgd" and proposal["title"] == "SGD with momentum instead of Adam"
     assert "+optimizer = lambda: optim.SGD(model.parameters(), lr=10 * lr, momentum=0.9)\n" in proposal["diff"]

@@ -70,13 +70,16 @@ def brief(
     )  # fmt: skip
 
 
-def model_prompt(briefing: Briefing, room: int, told: str = "") -> str:
+def model_prompt(briefing: Briefing, room: int, told: str = "", ask: str = "") -> str:
     """Returns the text for a model, in at most about `room` tokens; `told` is what it is given back to mend.
+
+    `ask` says how to hand the change in, if not in the form of an answer.
 
     Trials are told in less detail if there are many. Files are shown whole or only named, those that the training
     command imports first. Raises ProposerError if what cannot be shortened is too long.
     """
-    bare = _filled(briefing, "", form(), told, files="", listed="")
+    ask = ask or form()
+    bare = _filled(briefing, "", ask, told, files="", listed="")
     left = room - tokens(bare) - LEAST_TOKENS
     ordered = by_use(briefing.files, briefing.config.train.command)
     shown = {path: _shown_file(path, text) for path, text in ordered.items()}
@@ -97,14 +100,14 @@ def model_prompt(briefing: Briefing, room: int, told: str = "") -> str:
     files = "\n".join(shown[path] for path in fitting)
     unseen = [path for path in ordered if path not in fitting]
     listed = ", ".join(f"{inline(path)} ({briefing.files[path].count(chr(10))} lines)" for path in unseen[:60])
-    text = _filled(briefing, "", form(), told, files, listed)
+    text = _filled(briefing, "", ask, told, files, listed)
     left = room - tokens(text)
     if left < 0:
         raise ProposerError(
             f"the editable files and the instructions alone take about {tokens(text)} tokens, the limit is {room}: "
             "raise `context` in the configuration or let train.editable name fewer files"
         )
-    return _filled(briefing, block(tried(briefing.history, briefing.revisions, left)), form(), told, files, listed)
+    return _filled(briefing, block(tried(briefing.history, briefing.revisions, left)), ask, told, files, listed)
 
 
 def agent_briefing(briefing: Briefing, room: int, told: str, task: str) -> str:

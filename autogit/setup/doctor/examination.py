@@ -76,6 +76,7 @@ def _machine() -> Iterator[Finding]:
 
 def _sandbox(lab: Lab) -> Iterator[Finding]:
     from autogit.execute.probe import probe
+    from autogit.execute.scratch import shared_memory_fault
 
     tiers = probe()
     wanted = lab.config.sandbox.tier
@@ -85,6 +86,13 @@ def _sandbox(lab: Lab) -> Iterator[Finding]:
             weak = State.NOTE if tier.tier == "rlimits" else State.GOOD
             why = " (limits alone: training can read your files and reach the network)" if weak is State.NOTE else ""
             yield Finding("sandbox", weak, f"{tier.tier} works and is used{why}")
+            if fault := shared_memory_fault():
+                yield Finding(
+                    "sandbox", State.NOTE, f"shared memory of runs lies on the disk, which is slower: {fault}"
+                )
+            return
+        if not tier.tried and wanted in ("auto", tier.tier):
+            yield Finding("sandbox", State.WRONG, f"{tier.tier} could not be tried for now: {tier.why}")
             return
         if not tier.works:
             yield Finding("sandbox", State.NOTE, f"{tier.tier} does not work here: {tier.why}")
