@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autogit.config.model import Metric
 from autogit.errors import UnknownTrialError
-from autogit.records import Record, Usage, Verdict
+from autogit.records import AGAINST, DATA, GAIN, SPARED, TERMS, Record, Usage, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class History:
 
     def comparable(self, record: Record) -> bool:
         """Whether a record's numbers compare with those of today: the same command, metric, budget, evaluator, data."""
-        pairs = ((self._terms, record.environment.get("terms")), (self._data, record.environment.get("data")))
+        pairs = ((self._terms, record.environment.get(TERMS)), (self._data, record.environment.get(DATA)))
         return all(not now or not then or now == then for now, then in pairs)
 
     def compared(self) -> list[Record]:
@@ -191,8 +191,8 @@ class History:
         gained, at = 0.0, record
         while not at.trial.is_baseline:
             proof = at.proof
-            if proof is not None and str(proof["against"]) in self and self.metric.objective == "primary":
-                gained, at = gained + float(proof["gain"]), self[str(proof["against"])]
+            if proof is not None and str(proof[AGAINST]) in self and self.metric.objective == "primary":
+                gained, at = gained + float(proof[GAIN]), self[str(proof[AGAINST])]
                 continue
             effect, base = self.effect(at), self.at(at.trial.base)
             if effect is None or base is None:
@@ -234,7 +234,7 @@ class History:
         value, against = self.value(record), self.value(base) if base else None
         if value is None or against is None or record.trial.is_baseline or not self.comparable(record):
             return None
-        paired = record.statistics.get("gain") if self.metric.objective == "primary" else None
+        paired = record.statistics.get(GAIN) if self.metric.objective == "primary" else None
         if paired is not None:
             return paired
         return self.metric.lead(value, against)
@@ -269,7 +269,7 @@ class History:
     def pruning(self) -> Pruning:
         """What pruning did, and what the runs tell that it spared."""
         # Records of earlier versions call it "audited".
-        spared = [r for r in self._records if r.statistics.get("spared") or r.statistics.get("audited")]
+        spared = [r for r in self._records if r.statistics.get(SPARED) or r.statistics.get("audited")]
         stopped = sum(r.verdict is Verdict.PRUNED for r in self._records)
         return Pruning(stopped, len(spared), sum(r.accepted for r in spared))
 

@@ -19,7 +19,7 @@ from autogit.config.model import Limits
 from autogit.errors import BaselineError, BrokenEnvironmentError, Interrupted, MainMovedError
 from autogit.events import Closed, Ended, Notice, Opened, Remaining, Started, Stopping
 from autogit.protocols import Judgement, More
-from autogit.records import Proposal, Record, Scalar, Verdict
+from autogit.records import AGAINST, CONFIG, IS_PROOF, IS_TOTAL, Proposal, Record, Scalar, Verdict
 from autogit.trial.audit import Auditor
 from autogit.trial.judge import Judge, Proof
 from autogit.trial.queue import Candidate, NothingToPropose, OpenTrial, TrialQueue
@@ -170,7 +170,7 @@ class Loop:
             reason=judgement.reason,
             metrics=judgement.metrics,
             runs=tuple(opened.runs),
-            environment={**self._judge.measurement.environment, "config": session.config_hash},
+            environment={**self._judge.measurement.environment, CONFIG: session.config_hash},
             reproduce=opened.reproduce,
             closed=datetime.now(UTC).isoformat(timespec="seconds"),
             statistics=judgement.statistics,
@@ -304,7 +304,7 @@ class Loop:
     def _record_proof(self, proof: Proof) -> None:
         session, judgement = self._session, proof.judgement
         proved, tip = judgement.verdict is Verdict.ACCEPTED, proof.line[-1]
-        facts: dict[str, Scalar] = {"proof": proved, "against": proof.against.id, "reason": judgement.reason}
+        facts: dict[str, Scalar] = {IS_PROOF: proved, AGAINST: proof.against.id, "reason": judgement.reason}
         facts |= judgement.statistics
         notices: Sequence[str] = ()
         with session.lock:
@@ -348,7 +348,7 @@ class Loop:
         if found is not None:
             main, judgement = found
             with self._session.lock:
-                noted = self._session.ledger.note_check(main.id, {"total": True, **judgement.statistics})
+                noted = self._session.ledger.note_check(main.id, {IS_TOTAL: True, **judgement.statistics})
                 self._session.history.add(noted)
 
 

@@ -64,6 +64,17 @@ NULL = "null"
 """Proposer and operator of a change that does nothing, sent through the loop to see how often the rule is fooled."""
 
 
+# Keys of a record's tables that are written in one room and read in another. Notes hold them: they do not change.
+TERMS, DATA, CONFIG = "terms", "data", "config"
+"""Of `environment`: hashes of what runs have to share to compare, of their data, and of the configuration's text."""
+GAIN, LOW, HIGH, Z, SIGMA = "gain", "low", "high", "z", "sigma"
+"""Of `statistics`, of a proof and a total: the gain in the metric's unit, its interval, its z, the noise of a pair."""
+SPARED = "spared"
+"""Of `statistics`: 1 if a run would have been pruned, and was allowed to finish to see what pruning costs."""
+IS_PROOF, AGAINST, IS_TOTAL = "proof", "against", "total"
+"""Of a check: whether the line was proved; the id of the trial that it raced; whether it is of all that was gained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a proposal cost to make. Money is in the currency of the configured prices."""
@@ -251,7 +262,7 @@ class Record:
     @property
     def proof(self) -> Mapping[str, Scalar] | None:
         """What the race has shown that took this trial, and what it builds on, over to `main`; None without one."""
-        return next((check for check in reversed(self.checks) if check.get("proof") is True), None)
+        return next((check for check in reversed(self.checks) if check.get(IS_PROOF) is True), None)
 
     @property
     def seconds(self) -> float:

@@ -29,7 +29,7 @@ from autogit.loop import Loop
 from autogit.patch import Policy, check_shadows, land, without_effect
 from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
-from autogit.records import Record
+from autogit.records import DATA, Record
 from autogit.report.export import Exported, LiveExport
 from autogit.report.notify import Notifier
 from autogit.trial.audit import Auditor
@@ -88,7 +88,7 @@ def loop(services: Services, observer: Observer, slots: int = 1, seed: int = 0, 
         session.cancel,
     )  # fmt: skip
     if services.jobs.data and not session.config.evaluate.holdout:
-        session.history.compare_on(str(measurement.environment.get("data", "")))
+        session.history.compare_on(str(measurement.environment.get(DATA, "")))
     queue = TrialQueue(session, services.proposer, services.land, seed, null_rate)
     judge = Judge(session, services.evaluator, measurement, services.pruner)
     return Loop(session, queue, judge, Auditor(session, measurement), session.config.limits, slots, services.notices)

@@ -22,9 +22,8 @@ from statistics import median
 
 from autogit.config.load import load
 from autogit.ledger import GitLedger
-from autogit.ledger.git.objects import ObjectStore
+from autogit.ledger.git.objects import ObjectStore, format_tree, parse_tree
 from autogit.ledger.git.program import Git
-from autogit.ledger.git.tree import format_tree, parse_tree
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, RunStatus, Trial, Verdict
 
 CURVE = Curve(1, "loss", tuple(range(0, 400, 10)), tuple(4.0 / (1 + i) for i in range(40)))

@@ -13,9 +13,10 @@ from autogit.evaluate import StandardEvaluator
 from autogit.events import Closed, Ended, Event, Notice, Opened, Proof, Stopping
 from autogit.history import History
 from autogit.loop import CRASHES_IN_A_ROW, Loop
-from autogit.protocols import Execution, Job
+from autogit.protocols import Execution, Job, Judgement
 from autogit.records import NULL, Verdict
 from autogit.trial.jobs import JobMaker
+from autogit.trial.judge import Proof as Judged
 from autogit.trial.smoke import MAX_DEATHS_IN_A_ROW
 
 
@@ -236,3 +237,19 @@ def test_a_given_proposal_is_tried(tmp_path: Path) -> None:
     loop = lab.loop()
     loop.measure_main()
     assert loop.step(given=change("start", START, "loss = 0.5\n")).accepted
+
+
+def test_what_was_kept_meanwhile_goes_on_from_what_was_proved(tmp_path: Path) -> None:
+    """A slot kept exp/2 on exp/1 while exp/1 raced: the proof is of exp/1 alone."""
+    for proved, verdicts in ((True, (Verdict.ACCEPTED, Verdict.KEPT)), (False, (Verdict.UNPROVED, Verdict.UNPROVED))):
+        lab = Lab(tmp_path, Scripted(0.98, 0.96), rule=STACK)
+        loop = lab.loop()
+        loop.measure_main()
+        first = loop.step()
+        loop.step()
+        found = {"gain": 0.02, "low": 0.01, "high": 0.03, "proof_number": 0.0}
+        judgement = Judgement(Verdict.ACCEPTED if proved else Verdict.REJECTED, "raced", {}, found)
+        loop._record_proof(Judged((first,), lab.history["0"], judgement))
+        assert tuple(lab.verdicts[1:]) == verdicts
+        assert lab.ledger.main() == ("c1" if proved else "start")
+        assert lab.history["1"].checks[0]["proof"] is proved and lab.history["2"].checks == ()

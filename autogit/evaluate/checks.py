@@ -12,7 +12,7 @@ from autogit.evaluate.objective import objective
 from autogit.evaluate.race import Race, Step, race
 from autogit.evaluate.rules import rule_of
 from autogit.history import History
-from autogit.records import Record, Verdict
+from autogit.records import GAIN, HIGH, IS_TOTAL, LOW, Record, Verdict
 
 JUDGED = (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.PRUNED)
 """Verdicts that the rule has had a word in; a crash is none."""
@@ -93,9 +93,9 @@ class Gain:
 def gain(record: Record) -> Gain | None:
     """What one accepted change gained on fresh seeds; None if it was not measured (a greedy rule, one seed)."""
     found = record.statistics if record.proof is None else record.proof
-    if not record.accepted or not {"gain", "low", "high"} <= found.keys():
+    if not record.accepted or not {GAIN, LOW, HIGH} <= found.keys():
         return None
-    return Gain(*(float(found[name]) for name in ("gain", "low", "high")))
+    return Gain(*(float(found[name]) for name in (GAIN, LOW, HIGH)))
 
 
 def total_gain(records: Iterable[Record]) -> Gain | None:
@@ -108,8 +108,8 @@ def total_gain(records: Iterable[Record]) -> Gain | None:
     records = list(records)
     latest = next((record for record in reversed(records) if record.accepted), None)
     for check in reversed(latest.checks if latest else ()):
-        if check.get("total"):
-            return Gain(*(float(check[name]) for name in ("gain", "low", "high")))
+        if check.get(IS_TOTAL):
+            return Gain(*(float(check[name]) for name in (GAIN, LOW, HIGH)))
     back = _taken_back(records)
     steps = [step for record in records if record.id not in back and (step := gain(record)) is not None]
     if not steps:

@@ -14,7 +14,7 @@ from autogit.evaluate.rules import rule_of
 from autogit.evaluate.summary import run_of
 from autogit.history import History
 from autogit.protocols import Execution, Judgement, More, Reading
-from autogit.records import Curve, Record, Run, Verdict
+from autogit.records import SIGMA, Curve, Record, Run, Verdict
 from autogit.wording import counted
 
 PROBES = 3
@@ -94,4 +94,4 @@ class StandardEvaluator:
             value += "; trials before it had another command, metric, budget, evaluator or data, and do not compare"
         broken = broken_guard(config, found)
         reason = f"{value} ({word})" + (f"; {broken}" if broken else "")
-        return Judgement(Verdict.ACCEPTED, reason, found, {"sigma": 2**0.5 * sd, "dof": float(dof)})
+        return Judgement(Verdict.ACCEPTED, reason, found, {SIGMA: 2**0.5 * sd, "dof": float(dof)})

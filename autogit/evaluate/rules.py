@@ -22,7 +22,7 @@ from autogit.evaluate.race import Race, Step, race
 from autogit.evaluate.stack import StackRule
 from autogit.history import History
 from autogit.protocols import Judgement, More
-from autogit.records import Record, Run, Verdict
+from autogit.records import GAIN, HIGH, LOW, SIGMA, Record, Run, Verdict, Z
 from autogit.wording import counted
 
 HOPELESS = -2.0
@@ -128,7 +128,7 @@ class GreedyRule:
         (pair,) = pairs
         words = f"{comparison.compared(pair.score, pair.gain)} with one seed"
         verdict = Verdict.ACCEPTED if comparison.beats(pair.gain) else Verdict.REJECTED
-        return comparison.judgement(verdict, words, {"gain": pair.gain, "pairs": 1})
+        return comparison.judgement(verdict, words, {GAIN: pair.gain, "pairs": 1})
 
     def prove(self, line: Sequence[Record], history: History, ending: bool) -> tuple[Record, More | Judgement] | None:
         """Returns None: there is no provisional line."""
@@ -175,8 +175,8 @@ def _looked_at(
     if measured is None or measured.deterministic:
         word = "by one run; the noise is not known" if measured is None else "where equal code gives equal results"
         verdict = Verdict.ACCEPTED if comparison.beats(gain) else Verdict.REJECTED
-        found = {"gain": gain, "pairs": float(k)}
-        return comparison.judgement(verdict, f"{words}, {word}", found if measured is None else found | {"sigma": 0.0})
+        found = {GAIN: gain, "pairs": float(k)}
+        return comparison.judgement(verdict, f"{words}, {word}", found if measured is None else found | {SIGMA: 0.0})
     needed = comparison.needed(measured)
     z = measured.z(gain - needed, k)
     step = bounds.step(z, k)
@@ -189,7 +189,7 @@ def _looked_at(
             step = Step.DROP
     if step is Step.GO_ON and not last:
         return None
-    statistics = {"gain": gain, "z": z, "sigma": measured.sd, "dof": measured.dof, "pairs": k}
+    statistics = {GAIN: gain, Z: z, SIGMA: measured.sd, "dof": measured.dof, "pairs": k}
     statistics["lines"] = comparison.lines
     figures = f"z = {z:.1f} after {counted(k, 'paired seed')}"
     if step is Step.ACCEPT:
@@ -212,9 +212,9 @@ def _measured_anew(comparison: Comparison, chosen: Judgement, pairs: Sequence[Pa
         return chosen
     score, gain = _mean([pair.score for pair in fresh]), _mean([pair.gain for pair in fresh])
     half = student_deviate(INTERVAL_Z, measured.dof) * measured.sd / math.sqrt(len(fresh))
-    found = {"gain": gain, "low": gain - half, "high": gain + half, "fresh": float(len(fresh))}
-    statistics = dict(chosen.statistics) | {"chosen_gain": chosen.statistics["gain"]} | found
-    z, k = chosen.statistics["z"], int(chosen.statistics["pairs"])
+    found = {GAIN: gain, LOW: gain - half, HIGH: gain + half, "fresh": float(len(fresh))}
+    statistics = dict(chosen.statistics) | {"chosen_gain": chosen.statistics[GAIN]} | found
+    z, k = chosen.statistics[Z], int(chosen.statistics["pairs"])
     word = ", and it removes code" if comparison.lenient else ""
     span = comparison.interval(gain - half, gain + half)
     how = f"chosen with z = {z:.1f} after {counted(k, 'paired seed')}"

@@ -21,7 +21,7 @@ from autogit.evaluate.objective import Objective, objective
 from autogit.evaluate.race import Step, race
 from autogit.history import History
 from autogit.protocols import Judgement, More
-from autogit.records import Record, Run, Verdict
+from autogit.records import AGAINST, GAIN, HIGH, IS_PROOF, IS_TOTAL, LOW, SIGMA, Record, Run, Verdict, Z
 from autogit.wording import counted
 
 KEEP_Z = 1.0
@@ -101,7 +101,7 @@ class StackRule:
         sd = self._roughly(comparison.noise(), comparison.objective, comparison.records)
         margin = self._config.accept.margin * sd if comparison.lenient else 0.0
         z = _ratio(pair.gain + margin, sd)
-        found = {"gain": pair.gain, "z": z, "sigma": sd, "pairs": 1.0, "lines": float(comparison.lines)}
+        found = {GAIN: pair.gain, Z: z, SIGMA: sd, "pairs": 1.0, "lines": float(comparison.lines)}
         words = f"{comparison.compared(pair.score, pair.gain)} with one seed (z = {z:.1f})"
         if z > KEEP_Z or (sd == 0 and comparison.beats(pair.gain)):
             return comparison.judgement(Verdict.KEPT, f"kept: {words}", found | {"kept": 1.0})
@@ -126,7 +126,7 @@ class StackRule:
     def total(self, main: Record, history: History) -> More | Judgement | None:
         """Returns what `main` gained over the first baseline on seeds of their own; None if it is known, or nothing."""
         first = history.baseline
-        if first is None or main.id == first.id or any(check.get("total") for check in main.checks):
+        if first is None or main.id == first.id or any(check.get(IS_TOTAL) for check in main.checks):
             return None
         index = _proofs(history) * BLOCK + _TOTAL
         seeds = [seed_at(self._config, index + i) for i in range(TOTAL_PAIRS)]
@@ -140,7 +140,7 @@ class StackRule:
             return None
         gain = _mean(pairs.gains)
         half = student_deviate(INTERVAL_Z, measured.dof) * measured.sd / math.sqrt(TOTAL_PAIRS)
-        found = {"gain": gain, "low": gain - half, "high": gain + half, "pairs": float(TOTAL_PAIRS)}
+        found = {GAIN: gain, LOW: gain - half, HIGH: gain + half, "pairs": float(TOTAL_PAIRS)}
         return Judgement(Verdict.ACCEPTED, f"{gain:.4g} better than {first.trial.ref} in all", {}, found)
 
     # ---- private
@@ -171,14 +171,14 @@ class StackRule:
         sd = self._roughly(noise(records, compared.score), compared, records)
         mine, theirs = scores(tip.runs, compared.score), scores(against.runs, compared.score)
         shared = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
-        lead = _mean(shared) if shared else math.fsum(record.statistics.get("gain", 0.0) for record in line)
+        lead = _mean(shared) if shared else math.fsum(record.statistics.get(GAIN, 0.0) for record in line)
         z = _ratio(lead, sd)
         usual = median(run.seconds for record in (tip, against) for run in record.runs)
         place = next(i for i, record in enumerate(records) if record.id == tip.id)
         stalled = math.fsum(r.seconds for r in records[place + 1 :]) >= STALLED_RUNS * usual
         spent = math.fsum(record.seconds for record in records)
         proved = {seed for number in range(_proofs(history)) for seed in proof_block(self._config, number)}
-        raced = [r for r in records if r.id == tip.id or r.accepted or any("proof" in check for check in r.checks)]
+        raced = [r for r in records if r.id == tip.id or r.accepted or any(IS_PROOF in check for check in r.checks)]
         proving = math.fsum(run.seconds for record in raced for run in record.runs[1:] if run.seed in proved)
         cost = PROOF_RUNS * usual
         affordable = proving + cost <= self._config.accept.proof * (spent + cost)
@@ -240,8 +240,8 @@ class StackRule:
         found: list[list[float]] = []
         for record in history:
             for check in record.checks:
-                against = str(check.get("against", ""))
-                if "proof" in check and against in history:
+                against = str(check.get(AGAINST, ""))
+                if IS_PROOF in check and against in history:
                     seeds = proof_block(self._config, int(check["proof_number"]))
                     gains = _paired(record, history[against], compared, seeds).gains
                     found += [list(gains)] if len(gains) > 1 else []
@@ -259,7 +259,7 @@ class StackRule:
             proved, z = step is Step.ACCEPT, measured.z(gain - self._config.metric.min_delta, k)
             half = student_deviate(bound, measured.dof) * measured.sd / math.sqrt(k)
         found = {
-            "gain": gain, "low": gain - half, "high": gain + half, "z": z, "sigma": measured.sd,
+            GAIN: gain, LOW: gain - half, HIGH: gain + half, Z: z, SIGMA: measured.sd,
             "dof": float(measured.dof), "pairs": float(k),
         }  # fmt: skip
         seeds = counted(k, "fresh seed")
@@ -287,7 +287,7 @@ def _paired(a: Record, b: Record, compared: Objective, seeds: Sequence[int]) -> 
 
 def _proofs(records: Iterable[Record]) -> int:
     """Counts the proofs that are over."""
-    return sum("proof" in check for record in records for check in record.checks)
+    return sum(IS_PROOF in check for record in records for check in record.checks)
 
 
 def _ratio(gain: float, sd: float) -> float:

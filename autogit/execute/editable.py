@@ -111,6 +111,8 @@ def _check_command(job: Job, repository: Path, environments: tuple[Path, ...], i
     named = [word.removeprefix("PYTHONPATH=") for word in words if word.startswith("PYTHONPATH=")]
     code = [place for entry in named for place in entry.split(os.pathsep)]
     code += [word for word in words if word.endswith((".py", ".sh"))]
+    # What a run writes into its own folder, a notebook's code, is made of its own checkout.
+    code = [place for place in code if not Path(place).is_relative_to(job.out)]
     for word in _relative(code, repository, job.checkout):
         if not any(Path(word).is_relative_to(environment) for environment in environments):
             relative = os.path.relpath(Path(word).resolve(), repository.resolve())

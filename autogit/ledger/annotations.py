@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from autogit.config.load import hash_of
 from autogit.ledger import attachments, note
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import edit, walk
+from autogit.ledger.git.objects import FILE, Entry, ObjectStore, edit, walk
 from autogit.ledger.git.refs import Move, Refs
-from autogit.ledger.git.tree import FILE, Entry
 from autogit.records import Record
 
 CONFIG = "config"

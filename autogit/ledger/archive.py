@@ -7,12 +7,10 @@ from pathlib import Path
 
 from autogit.errors import WorkspaceError
 from autogit.ledger import note
-from autogit.ledger.ending import BRANCHES, DEAD, TAGS
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.journal import Journal
-from autogit.ledger.git.refs import Move
-from autogit.ledger.numbers import Numbers, number
+from autogit.ledger.git.refs import Journal, Move
 from autogit.ledger.repository import Repository
+from autogit.ledger.trial_refs import BRANCHES, DEAD, TAGS, Numbers, number
 
 ARCHIVE = "refs/autogit/archive/"
 _NAME = re.compile(re.escape(ARCHIVE) + r"((?:[a-z0-9_-]+/)?\d+)/")

@@ -11,16 +11,14 @@ from autogit.config.load import ConfigFile
 from autogit.errors import WorkspaceError
 from autogit.ledger import ideas, message
 from autogit.ledger.archive import Archive
-from autogit.ledger.ending import TAGS
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.locks import lab_lock, lock_owner
-from autogit.ledger.git.paths import walk
-from autogit.ledger.git.refs import unnoticed
-from autogit.ledger.git.tree import MODULE
+from autogit.ledger.git.objects import MODULE, walk
+from autogit.ledger.git.refs import lab_lock, lock_owner, unnoticed
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.repository import Repository
 from autogit.ledger.slots import Slots
 from autogit.ledger.sync import Sync, Synced
+from autogit.ledger.trial_refs import TAGS
 from autogit.ledger.trials import Trials
 from autogit.ledger.workspace import open_workspace
 from autogit.records import Idea

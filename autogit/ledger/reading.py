@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from autogit.errors import UnknownTrialError
-from autogit.ledger import attachments, ideas, lfs, message
-from autogit.ledger.ending import BRANCHES, TAGS
-from autogit.ledger.git import commits, notes
-from autogit.ledger.git.objects import Object
-from autogit.ledger.git.paths import lookup, walk
-from autogit.ledger.git.tree import EXECUTABLE, FILE
+from autogit.ledger import attachments, ideas, message
+from autogit.ledger.git import commits, lfs, notes
+from autogit.ledger.git.apply import Merger
+from autogit.ledger.git.objects import EXECUTABLE, FILE, Object, lookup, walk
 from autogit.ledger.ids import ID
 from autogit.ledger.order import ordered
 from autogit.ledger.repository import Repository
-from autogit.ledger.revisions import Merger
+from autogit.ledger.trial_refs import BRANCHES, TAGS
 from autogit.records import Curve, Idea, Record
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from autogit.errors import MainMovedError
-from autogit.ledger import merge, message
+from autogit.ledger import message
 from autogit.ledger.archive import Archive
-from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits
 from autogit.ledger.git.refs import Move
 from autogit.ledger.ids import ID
 from autogit.ledger.line import ProvisionalLine
-from autogit.ledger.numbers import Numbers
 from autogit.ledger.repository import Repository
+from autogit.ledger.sync import finish_merge
+from autogit.ledger.trial_refs import BRANCHES, DEAD, TAGS, Numbers, ending
 from autogit.records import Record, Verdict
 
 
@@ -32,7 +32,7 @@ class Recovery:
         """Safe beside a loop that is alive: it holds the write lock through every state that is met here."""
         self._refs.clear_stale_locks()
         Archive(self._repository).resume()
-        merge.resume(self._repository, self._numbers)
+        finish_merge(self._repository, self._numbers)
         self._repository.following.resume()
         self._line.finish()
         for id, commit in self._open().items():

@@ -1,4 +1,4 @@
-"""The repository as the parts of the ledger share it, and the one way in which they write to it."""
+"""The repository as the parts of the ledger share it, the one way in which they write to it, and how it stays small."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autogit.errors import WorkspaceError
+from autogit.ledger import attachments
 from autogit.ledger.annotations import Annotations
-from autogit.ledger.following import Following
-from autogit.ledger.git import commits
-from autogit.ledger.git.locks import WriteLock
+from autogit.ledger.follow_main import Following
+from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.program import Git
-from autogit.ledger.git.refs import Move, RefMovedError, Refs
+from autogit.ledger.git.refs import Move, RefMovedError, Refs, WriteLock
+from autogit.records import Record
 
 _TRIES = 50
 """How often a write is made anew because another git moved a ref; each failure means that someone else got on."""
@@ -77,3 +78,44 @@ class Repository:
 def private(git: Git) -> Path:
     """The folder in a repository that is autogit's own."""
     return git.directory / "autogit"
+
+
+LOOSE_FOLDER_LIMIT = 24
+"""Files in one of the 256 folders of loose objects from which on they are packed: about 6,000 in all."""
+
+
+class Housekeeping:
+    """Of one repository."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    @property
+    def due(self) -> bool:
+        """Whether so much is loose that packing pays. Costs one look into a folder."""
+        sample = self._repository.git.directory / "objects" / "17"
+        return sample.is_dir() and sum(1 for _ in sample.iterdir()) > LOOSE_FOLDER_LIMIT
+
+    def pack(self) -> None:
+        """Packs loose objects, and packs of similar size into one, so that it costs the same however old the lab is."""
+        with self._repository.lock:
+            self._repository.git.run("repack", "-d", "-q", "--geometric=2", pass_fds=[self._repository.lock.descriptor])
+            self._repository.refs.pack()
+
+    def forget(self, records: list[Record]) -> list[Move]:
+        """The moves that drop the logs and curves of these trials, with all earlier versions of those notes."""
+        return [move for ref in (notes.LOGS, notes.CURVES) for move in self._forget(ref, records)]
+
+    def _forget(self, ref: str, records: list[Record]) -> list[Move]:
+        store, old = self._repository.store, self._repository.refs.get(ref)
+        if old is None:
+            return []
+        tree = self._repository.tree(old)
+        kept: dict[str, attachments.Parts] = {}
+        for record in records:
+            commit = record.trial.commit
+            parts = kept.setdefault(commit, attachments.parse(notes.get(store, tree, commit)))
+            parts.pop(record.id, None)
+        root = notes.put(store, tree, {commit: attachments.format(parts) for commit, parts in kept.items()})
+        new = commits.add(store, root or store.add_tree({}), [], f"Forget {len(records)} logs\n")
+        return [Move(ref, old, new)]

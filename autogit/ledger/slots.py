@@ -10,10 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from autogit.errors import CheckoutError, WorkspaceError
 from autogit.files import remove_tree
-from autogit.ledger import lfs
-from autogit.ledger.git import commits
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import walk
+from autogit.ledger.git import commits, lfs
+from autogit.ledger.git.objects import ObjectStore, walk
 from autogit.ledger.git.program import Git, GitFailedError
 
 CLONED = "autogit-clone"

@@ -12,17 +12,14 @@ from autogit.config.load import ConfigFile
 from autogit.errors import UnknownTrialError, WorkspaceError
 from autogit.ledger import attachments, message, proposals
 from autogit.ledger import runs as open_runs
-from autogit.ledger.ending import BRANCHES, DEAD, TAGS, ending
 from autogit.ledger.git import commits, notes
-from autogit.ledger.git.paths import edit, lookup
+from autogit.ledger.git.objects import EXECUTABLE, FILE, Entry, edit, lookup
 from autogit.ledger.git.refs import Move, RefMovedError
-from autogit.ledger.git.tree import EXECUTABLE, FILE, Entry
-from autogit.ledger.housekeeping import Housekeeping
 from autogit.ledger.ids import ID
 from autogit.ledger.line import ProvisionalLine
-from autogit.ledger.numbers import Numbers, number
 from autogit.ledger.reading import Reading
-from autogit.ledger.repository import Repository
+from autogit.ledger.repository import Housekeeping, Repository
+from autogit.ledger.trial_refs import BRANCHES, DEAD, TAGS, Numbers, ending, number
 from autogit.ledger.workspace import settle_main
 from autogit.protocols import Changes, KeptRun
 from autogit.records import BASELINE, Curve, Proposal, Record, Run, Scalar, Trial

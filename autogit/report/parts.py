@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from autogit.records import Record, Verdict
+from autogit.records import Record, Verdict, Z
 from autogit.report.facts import Facts
 
 NEAR_MISSES = 8
@@ -113,7 +113,7 @@ def _moves(facts: Facts) -> Iterable[Record]:
 
 
 def _clearness(facts: Facts, record: Record) -> float:
-    z = record.statistics.get("z")
+    z = record.statistics.get(Z)
     return z if z is not None else facts.effect(record) or 0.0
 
 

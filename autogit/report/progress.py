@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from autogit.records import Curve, Record, RunStatus
+from autogit.records import GAIN, HIGH, LOW, Curve, Record, RunStatus
 from autogit.report.facts import Facts
 from autogit.report.svg import Scale, asset, points, tag, ticks, words
 from autogit.wording import number
@@ -204,9 +204,9 @@ def _intervals(facts: Facts, records: Sequence[Record], y: Scale) -> list[tuple[
             record.accepted
             and not record.trial.is_baseline
             and at is not None
-            and {"gain", "low", "high"} <= statistics.keys()
+            and {GAIN, LOW, HIGH} <= statistics.keys()
         ):
-            down, up = ((statistics[end] - statistics["gain"]) * facts.scale for end in ("low", "high"))
+            down, up = ((statistics[end] - statistics[GAIN]) * facts.scale for end in (LOW, HIGH))
             found.append((record.id, float(place), y(at + down), y(at + up)))
     return found
 

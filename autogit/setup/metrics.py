@@ -269,7 +269,7 @@ def _bare(call: ast.Call, path: str, nearness: tuple[int, int, int]) -> Printed 
         name = normalised(re.sub(r"^(calculate|compute|calc|get|eval|evaluate|measure)_", "", called))
     found = _metric(name, f"{path}:{call.lineno}", nearness) if name else None
     before = r"\S+\s+" * (len(call.args) - 1)
-    return None if found is None else replace(found, pattern=rf"^\s*{before}{_NUMBER}\s*$")
+    return None if found is None else replace(found, pattern=rf"^\s*{before}(?:tensor\()?\[*{_NUMBER}(?:\s*$|[,)\]])")
 
 
 def _calls(node: ast.AST, depth: int, guarded: int) -> Iterator[tuple[ast.Call, int, int]]:

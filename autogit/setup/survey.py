@@ -363,13 +363,7 @@ def _may_change(
     one_of_many = bool(inner) and f"{top}/__init__.py" not in around.tracked and not _is_sources(top)
     reached = all(path.startswith(f"{top}/") for path in made_of.python)
     code = f"{top}/**/*.py" if inner and not _is_sources(top) and reached else "**/*.py"
-    inside = sorted(path for path in made_of.python if path in around.tracked)
-    beside = [path for path in apart if code == "**/*.py" or path.startswith(f"{top}/")]
-    if beside and len(inside) <= MAX_NAMED:
-        # A change to another lesson or example would be a trial of nothing.
-        editable: tuple[str, ...] = (*inside, *settings)
-    else:
-        editable = (code, *settings)
+    editable: tuple[str, ...] = (code, *settings)
     if script.path.endswith(".ipynb"):
         editable = (script.path, *editable)
     own = [p for p in around.tracked if not one_of_many or not reached or p.startswith(f"{top}/")]
@@ -378,6 +372,10 @@ def _may_change(
         protected |= {
             path for path in around.texts if f" {path}" in evaluate or f" {PurePosixPath(path).name}" in evaluate
         }
+    inside = [path for path in sorted(made_of.python) if path in around.tracked and path not in protected]
+    if len(inside) <= MAX_NAMED and any(code == "**/*.py" or path.startswith(f"{top}/") for path in apart):
+        # A change to another lesson or example would be a trial of nothing.
+        editable = (*inside, *settings)
     if agreed is not None:
         protected |= {p for p in (agreed.benchmark, agreed.checks) if p} | set(agreed.protected)
         editable = agreed.editable or (("train.py",) if agreed.goal == "program.md" else editable)

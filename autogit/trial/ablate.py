@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autogit.records import Proposal, Record, Verdict
+from autogit.records import GAIN, Proposal, Record, Verdict, Z
 
 CLEARLY_WORSE_Z = -2.0
 """A reversal with a z at or below this counts as clearly worse; above it, its loss may be luck."""
@@ -44,11 +44,11 @@ class Ablation:
         if self.without.accepted:
             return Outcome.TAKEN_BACK
         found = self.without.statistics
-        measured = self.without.verdict is Verdict.REJECTED and "gain" in found
+        measured = self.without.verdict is Verdict.REJECTED and GAIN in found
         if not measured:
             # It was stopped as hopeless, or it does not run at all.
             return Outcome.MATTERS
-        worse = found["z"] <= CLEARLY_WORSE_Z if "z" in found else found["gain"] < 0
+        worse = found[Z] <= CLEARLY_WORSE_Z if Z in found else found[GAIN] < 0
         return Outcome.MATTERS if worse else Outcome.UNCLEAR
 
 

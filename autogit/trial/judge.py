@@ -10,7 +10,7 @@ from functools import partial
 from autogit.errors import CheckoutError
 from autogit.events import Ran
 from autogit.protocols import Evaluator, Judgement, KeptRun, More, PrunerFactory
-from autogit.records import Record, Run, Scalar, Trial, Verdict
+from autogit.records import CONFIG, SPARED, Record, Run, Scalar, Trial, Verdict
 from autogit.trial.measure import Measured, Measurement, Prune
 from autogit.trial.queue import OpenTrial
 from autogit.trial.session import Session
@@ -75,7 +75,7 @@ class Judge:
         opened.kept = len(opened.runs)
 
     def _environment(self) -> dict[str, Scalar]:
-        return {**self.measurement.environment, "config": self._session.config_hash}
+        return {**self.measurement.environment, CONFIG: self._session.config_hash}
 
     def _keep(self, opened: OpenTrial) -> None:
         """Puts the finished runs of an open trial into git before the next one is begun."""
@@ -209,7 +209,7 @@ class Judge:
     def _final(self, judgement: Judgement, opened: OpenTrial, slot: int) -> Judgement:
         trial = opened.trial
         if opened.spared:
-            judgement = replace(judgement, statistics={**judgement.statistics, "spared": 1.0})
+            judgement = replace(judgement, statistics={**judgement.statistics, SPARED: 1.0})
         chosen = judgement.verdict in (Verdict.ACCEPTED, Verdict.KEPT)
         if trial.is_null and chosen:
             reason = f"nothing was changed, and the rule was fooled: {judgement.reason}"

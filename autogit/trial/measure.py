@@ -13,7 +13,7 @@ from autogit.config.model import Config
 from autogit.errors import Interrupted, WorkspaceError
 from autogit.events import Observer, Progress
 from autogit.protocols import Ending, Evaluator, Execution, Executor, Halt, Job, Ledger, Monitor, Pruner, Reading
-from autogit.records import Curve, Run, RunStatus, Scalar, Trial
+from autogit.records import DATA, TERMS, Curve, Run, RunStatus, Scalar, Trial
 from autogit.trial.jobs import JobMaker, fingerprint
 
 SELF_REPORTED = "self-reported"
@@ -167,10 +167,10 @@ class Measurement:
     @property
     def environment(self) -> Mapping[str, Scalar]:
         """What of this machine and its data makes numbers comparable, for the record."""
-        data = {"data": self._data} if self._data else {}
+        data = {DATA: self._data} if self._data else {}
         word = {} if self._config.evaluate.command else {"metrics": SELF_REPORTED}
         seconds = {RUN_SECONDS: self.seconds} if self.seconds else {}
-        return {**self._executor.environment, "terms": self._config.terms, **data, **word, **seconds}
+        return {**self._executor.environment, TERMS: self._config.terms, **data, **word, **seconds}
 
     @property
     def seconds(self) -> float | None:

@@ -16,7 +16,7 @@ from autogit.config.load import ConfigFile, parse
 from autogit.config.model import Config
 from autogit.errors import ConfigError, WorkspaceError
 from autogit.history import History
-from autogit.records import Record, Run, RunStatus, Scalar
+from autogit.records import CONFIG, Record, Run, RunStatus, Scalar
 from autogit.trial.measure import Measurement
 
 TOLERANCE = 2.0
@@ -214,7 +214,7 @@ class Reproducer:
         metric = self._history.metric.name
         repeats = tuple(compare(run, self._run(record, run.seed), metric, self._noise) for run in runs)
         # Asked after the runs: some facts (the held-out data's hash) come to light only then.
-        environment = changed(record.environment, {**measurement.environment, "config": hash})
+        environment = changed(record.environment, {**measurement.environment, CONFIG: hash})
         return Reproduction(record.id, repeats, environment, self._noise)
 
     def verify(self, record: Record) -> Verification:
@@ -262,7 +262,7 @@ class Reproducer:
     def _measurement(self, record: Record) -> tuple[Measurement, str]:
         """By the configuration that the record names, else today's where that is gone or unreadable; and its hash."""
         config, hash = self._file.config, self._file.hash
-        recorded = str(record.environment.get("config", ""))
+        recorded = str(record.environment.get(CONFIG, ""))
         text = self._ledger.texts("config").get(recorded)
         if text is not None and recorded != hash:
             # One written for another version of autogit is left: the comparison then names the change.

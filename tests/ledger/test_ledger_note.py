@@ -153,6 +153,7 @@ def test_no_note_ends_a_reading(record: Record, cuts: list[tuple[int, int, str]]
 @pytest.mark.slow
 @settings(max_examples=5000, deadline=None)
 @given(RECORDS, st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 40), SHREDS), min_size=1, max_size=6))
+@pytest.mark.timeout(900)
 def test_no_note_of_five_thousand_ends_a_reading(record: Record, cuts: list[tuple[int, int, str]]) -> None:
     test_no_note_ends_a_reading.hypothesis.inner_test(record, cuts)  # type: ignore[attr-defined]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autogit.ledger import GitLedger
 from autogit.ledger.git.notes import RECORDS
-from autogit.ledger.git.tree import EXECUTABLE, FILE, FOLDER, LINK, MODULE, Entry, format_tree, parse_tree
+from autogit.ledger.git.objects import EXECUTABLE, FILE, FOLDER, LINK, MODULE, Entry, format_tree, parse_tree
 from autogit.records import Verdict
 
 from .conftest import baseline, propose, verdict

@@ -5,6 +5,7 @@ import pytest
 from autogit.config.model import Train
 from autogit.errors import PatchError
 from autogit.patch import Policy
+from autogit.patch.policy import malformed
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,22 @@ def test_globs_are_relative_to_the_workspace_folder() -> None:
 def test_the_policy_of_a_configuration() -> None:
     policy = Policy.of(Train("python train.py", editable=("*.py",), protected=("data.py",)), "")
     assert policy.allows("train.py") and not policy.allows("data.py")
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("n" * 252 + ".py", ""),
+        ("n" * 253 + ".py", "a name of more than 255 bytes"),
+        ("é" * 126 + ".py", ""),
+        ("é" * 127 + ".py", "a name of more than 255 bytes"),
+        ("n" * 256 + "/a.py", "a name of more than 255 bytes"),
+        ("/".join(["d"] * 32) + "/a.py", ""),
+        ("/".join(["d"] * 33) + "/a.py", "more than 32 folders deep"),
+        ("/".join(["d" * 203] * 5) + "/a.py", ""),
+        ("/".join(["d" * 203] * 5) + "/ab.py", "longer than 1024 bytes"),
+    ],
+)
+def test_names_stay_within_what_file_systems_take(path: str, wrong: str) -> None:
+    said = malformed(path)
+    assert wrong in said and bool(wrong) == bool(said)

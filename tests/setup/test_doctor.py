@@ -237,6 +237,11 @@ def test_a_guard_that_no_run_prints_is_wrong_here_and_ends_the_loop_at_its_start
     assert done.exit_code == 1 and "latency is guarded in [metrics] and was not reported" in done.output
 
 
+def test_a_command_that_runs_what_it_wrote_into_its_own_folder_is_no_fault(tmp_path: Path) -> None:
+    command = "cp train.py {out}/made.py && {python} {out}/made.py {seed}"
+    assert wrong(lab(tmp_path / "lab", {"train.py": SCRIPT.format(more="")}, "", command)) == []
+
+
 def test_a_metric_that_the_baseline_does_not_have_is_a_note(tmp_path: Path) -> None:
     more = "import pathlib\nif pathlib.Path('more.txt').exists(): print('accuracy: 0.5')"
     folder = lab(tmp_path / "lab", {"train.py": SCRIPT.format(more=more)})

@@ -148,7 +148,13 @@ def test_a_notebook_s_metric_is_read_from_its_cells(tmp_path: Path, monkeypatch:
 
 
 def test_scripts_that_train_something_else_are_no_part_of_a_trial(tmp_path: Path) -> None:
-    files = {"a.py": "import net\n" + loop(), "b.py": loop(), "net.py": "WIDTH = 3\n", "README.md": "    python a.py\n"}
+    files = {
+        "a.py": "import net, metrics\n" + loop(),
+        "metrics.py": "",
+        "b.py": loop(),
+        "net.py": "WIDTH = 3\n",
+        "README.md": "    python a.py\n",
+    }
     assert seen(tmp_path / "r", files).editable == ("a.py", "net.py")
     del files["b.py"]
     assert seen(tmp_path / "s", files).editable == ("**/*.py",)

@@ -256,6 +256,7 @@ def test_what_is_printed_of_training_alone_is_the_last_choice() -> None:
          "Epoch 3 accuracy at step 70 is 0.9", "0.9"),
         ("print(t, round(net.calculate_total_error(data), 9))", "total_error", "70 0.25", "0.25"),
         ("print(i, self.get_loss(x).item())", "loss", "70 1.2e-05", "1.2e-05"),
+        ("print(loss)", "loss", "tensor(1.5000, grad_fn=<MulBackward0>)", "1.5000"),
         ("print(losses[-1])", "losses", "0.5", "0.5"),
     ],
 )  # fmt: skip

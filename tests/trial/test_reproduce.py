@@ -120,3 +120,26 @@ def test_verify_measures_anew_and_notes_it(tmp_path: Path) -> None:
 
 def test_changes_are_values() -> None:
     assert changed({"torch": "2.1", "threads": 2}, {"torch": "2.2", "threads": 2}) == (Change("torch", "2.1", "2.2"),)
+
+
+def test_commands_that_only_a_sync_has_brought_run_by_consent(tmp_path: Path) -> None:
+    """Another lab's record names its own configuration, and so its own command; nobody here has seen it."""
+    theirs = make_toy(tmp_path / "theirs")
+    mark = tmp_path / "ran"
+    configured = theirs / ".autoresearch.toml"
+    configured.write_text(configured.read_text().replace('"{python} train.py', f'"touch {mark} && {{python}} train.py'))
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
+    Lab.open(theirs).loop(trials=1)
+    Lab.open(theirs).ledger.sync(str(tmp_path / "remote.git"))
+    mark.unlink()
+    git(tmp_path, "clone", "-q", str(tmp_path / "remote.git"), "ours")
+    Lab.open(tmp_path / "ours").ledger.sync("origin")
+    lab = Lab.open(tmp_path / "ours")
+    asked: list[str] = []
+    with pytest.raises(WorkspaceError, match=r"never had; it runs: touch .*autogit reproduce 0 --yes"):
+        lab.reproduce(0)
+    with pytest.raises(WorkspaceError, match="it runs: touch"):
+        lab.reproduce(0, consent=lambda what: bool(asked.append(what)))
+    assert str(mark) in asked[0] and not mark.exists(), "nothing ran unasked"
+    assert lab.reproduce(0, consent=lambda what: True).repeats[0].outcome is not Outcome.DIFFERENT
+    assert mark.exists(), "what was agreed to is what runs"

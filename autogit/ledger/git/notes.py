@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import edit
-from autogit.ledger.git.tree import FILE, Entry, Tree
+from autogit.ledger.git.objects import FILE, Entry, ObjectStore, Tree, edit
 
 RECORDS = "refs/notes/commits"
 LOGS = "refs/notes/autogit/logs"

@@ -1,4 +1,4 @@
-"""Git objects: read through one `git cat-file` that stays, written directly as loose objects."""
+"""Git objects: read through one `git cat-file` that stays, written as loose objects; trees, edited at paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +18,42 @@ from typing import IO, TypeVar
 
 from autogit.errors import WorkspaceError
 from autogit.ledger.git.program import Git, neutral
-from autogit.ledger.git.tree import Tree, format_tree, parse_tree
+
+FILE, EXECUTABLE, LINK, FOLDER, MODULE = b"100644", b"100755", b"120000", b"40000", b"160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a tree."""
+
+    mode: bytes
+    id: str
+
+    @property
+    def is_folder(self) -> bool:
+        return self.mode == FOLDER
+
+
+Tree = dict[bytes, Entry]
+
+
+def parse_tree(body: bytes, id_bytes: int) -> Tree:
+    """Returns the entries of a tree object of a repository whose ids have so many bytes."""
+    tree: Tree = {}
+    position = 0
+    while position < len(body):
+        space = body.index(b" ", position)
+        end = body.index(b"\0", space)
+        tree[body[space + 1 : end]] = Entry(body[position:space], body[end + 1 : end + 1 + id_bytes].hex())
+        position = end + 1 + id_bytes
+    return tree
+
+
+def format_tree(tree: Tree) -> bytes:
+    """The tree object of `tree`, in git's order: a folder sorts as if its name ended in a slash."""
+    names = sorted(tree, key=lambda name: name + b"/" if tree[name].is_folder else name)
+    return b"".join(b"%s %s\0" % (tree[name].mode, name) + bytes.fromhex(tree[name].id) for name in names)
+
 
 T = TypeVar("T")
 _REMEMBERED = 4096
@@ -49,12 +84,12 @@ class ObjectStore:
         self._new: dict[str, Object] = {}
         self._recent: OrderedDict[str, Object] = OrderedDict()
         self._batch: subprocess.Popen[bytes] | None = None
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         self._syncers = ThreadPoolExecutor(8, thread_name_prefix="sync")
 
     def close(self) -> None:
         """Ends the reading process."""
-        with self._turn:
+        with self._lock:
             if self._batch is not None:
                 for stream in (self._batch.stdin, self._batch.stdout):
                     if stream is not None:
@@ -90,7 +125,7 @@ class ObjectStore:
     def add(self, kind: str, body: bytes) -> str:
         """Takes in an object; it is on the disk after the next `flush`."""
         id = hashlib.new(self._git.format, b"%s %d\0" % (kind.encode(), len(body)) + body).hexdigest()
-        with self._turn:
+        with self._lock:
             self._new[id] = Object(id, kind, body)
             self._remember(self._new[id])
         return id
@@ -100,7 +135,7 @@ class ObjectStore:
 
     def flush(self) -> None:
         """Writes and syncs what is new. Raises WorkspaceError where the disk does not take it."""
-        with self._turn:
+        with self._lock:
             try:
                 for some in batched(self._new.values()):
                     self._write(some)
@@ -137,7 +172,7 @@ class ObjectStore:
             Path(name).rename(place)
 
     def _ask(self, names: list[str]) -> list[Object | None]:
-        with self._turn:
+        with self._lock:
             known = {name: found for name in names if (found := self._new.get(name) or self._recent.get(name))}
             asked = [name for name in names if name not in known]
             for name, found in zip(asked, self._converse(asked) if asked else [], strict=True):
@@ -194,3 +229,65 @@ def batched(things: Iterable[T]) -> Iterator[list[T]]:
     left = iter(things)
     while some := list(islice(left, _OPEN)):
         yield some
+
+
+def edit(store: ObjectStore, root: str | None, changes: Mapping[bytes, Entry | None]) -> str | None:
+    """A new tree: `root` with the entries at slash-separated paths put in, or taken out where None.
+
+    Only the trees on the way are read and written. None where nothing is left.
+    """
+    tree = store.tree(root) if root else {}
+    deeper: dict[bytes, dict[bytes, Entry | None]] = {}
+    for path, entry in changes.items():
+        head, slash, rest = path.partition(b"/")
+        if slash:
+            deeper.setdefault(head, {})[rest] = entry
+        elif entry is None:
+            tree.pop(head, None)
+        else:
+            tree[head] = entry
+    for head, inner in deeper.items():
+        below = tree.get(head)
+        id = edit(store, below.id if below is not None and below.is_folder else None, inner)
+        if id is None:
+            tree.pop(head, None)
+        else:
+            tree[head] = Entry(FOLDER, id)
+    return store.add_tree(tree) if tree else None
+
+
+def lookup(store: ObjectStore, root: str, path: bytes) -> Entry | None:
+    """The entry at a slash-separated path; None where there is none."""
+    head, slash, rest = path.partition(b"/")
+    entry = store.tree(root).get(head)
+    if not slash or entry is None:
+        return entry
+    return lookup(store, entry.id, rest) if entry.is_folder else None
+
+
+def walk(store: ObjectStore, root: str, prefix: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
+    """Every entry that is not a folder, with its path, in git's order."""
+    for name, entry in store.tree(root).items():
+        if entry.is_folder:
+            yield from walk(store, entry.id, prefix + name + b"/")
+        else:
+            yield prefix + name, entry
+
+
+def changed(store: ObjectStore, old: str | None, new: str | None, prefix: bytes = b"") -> Iterator[
+    tuple[bytes, Entry | None, Entry | None]
+]:  # fmt: skip
+    """Paths in which two trees differ, with both entries; equal folders are not read."""
+    before = store.tree(old) if old else {}
+    after = store.tree(new) if new else {}
+    for name in sorted(before.keys() | after.keys()):
+        a, b = before.get(name), after.get(name)
+        if a == b:
+            continue
+        folder_a, folder_b = a is not None and a.is_folder, b is not None and b.is_folder
+        if folder_a or folder_b:
+            inner = (a.id if a and folder_a else None, b.id if b and folder_b else None)
+            yield from changed(store, *inner, prefix + name + b"/")
+        leaf_a, leaf_b = None if folder_a else a, None if folder_b else b
+        if leaf_a is not None or leaf_b is not None:
+            yield prefix + name, leaf_a, leaf_b

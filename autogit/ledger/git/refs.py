@@ -1,17 +1,124 @@
-"""Refs: read at once, changed several together with their old values given, whatever a dead process has left."""
+"""Refs: read at once, changed several together with their old values given, under locks that die with their owner."""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-from autogit.errors import WorkspaceError
-from autogit.ledger.git.journal import Journal
-from autogit.ledger.git.locks import WriteLock
+from autogit.errors import LabBusyError, WorkspaceError
 from autogit.ledger.git.objects import ObjectStore
 from autogit.ledger.git.program import Git, GitFailedError
+
+
+class Journal:
+    """One such note. Written and cleared only under the write lock: where it is found under it, its writer is dead."""
+
+    def __init__(self, path: Path, lost: Any = None) -> None:
+        """`lost`: what is read where a power cut has left the file and taken its content."""
+        self._path = path
+        self._lost = lost
+
+    def note(self, facts: Any) -> None:
+        """Writes it whole or not at all; `facts` is anything that JSON holds."""
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(facts))
+        fresh.replace(self._path)
+
+    def read(self) -> Any:
+        """The facts; None where nothing was begun."""
+        try:
+            return json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return self._lost
+
+    def clear(self) -> None:
+        """It is done."""
+        self._path.unlink(missing_ok=True)
+
+
+class WriteLock:
+    """Held for the milliseconds in which refs are changed, by one thread of one process. Can be entered again.
+
+    The git that moves the refs inherits it: as long as anybody who writes is alive, nobody else is let in.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._file = -1
+
+    @property
+    def descriptor(self) -> int:
+        """To be passed on to a child that writes."""
+        return self._file
+
+    def __enter__(self) -> WriteLock:
+        self._lock.acquire()
+        if self._depth == 0:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._depth += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            os.close(self._file)
+            self._file = -1
+        self._lock.release()
+
+
+@contextmanager
+def lab_lock(path: Path) -> Iterator[None]:
+    """Held by the one loop that may run on a lab. Raises LabBusyError, which says who holds it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(file, 4096, 0).decode("utf-8", "replace").strip() or "of unknown name"
+            raise LabBusyError(
+                f"another loop runs on this lab: process {owner}; wait for it or stop it (Ctrl-C there)"
+            ) from None
+        os.ftruncate(file, 0)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        os.pwrite(file, f"{os.getpid()} ({Path(sys.argv[0]).name}), since {started}\n".encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+def lock_owner(path: Path) -> int | None:
+    """The process that holds a lab's lock; None where nobody does."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(file, 4096, 0).decode("utf-8", "replace").partition(" ")[0]
+        return int(pid) if pid.isdecimal() else None
+    finally:
+        os.close(file)
+    return None
+
 
 EVERY = "*"
 """In an intent: all refs."""

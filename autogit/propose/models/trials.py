@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from autogit.history import History
 from autogit.propose.models.quote import inline, tokens
 from autogit.protocols import Revisions
-from autogit.records import Curve, Record, Verdict
+from autogit.records import SIGMA, Curve, Record, Verdict
 
 GROUP_COUNTS = (20, 8, 3, 0)
 """Kinds of moves that a summary tells apart, as many as there is room for."""
@@ -67,7 +67,7 @@ def paired_noise(history: History) -> float | None:
     """
     if history.metric.objective != "primary":
         return None
-    return next((r.statistics["sigma"] for r in reversed(list(history)) if r.statistics.get("sigma")), None)
+    return next((r.statistics[SIGMA] for r in reversed(list(history)) if r.statistics.get(SIGMA)), None)
 
 
 def run_noise(history: History) -> float | None:

@@ -8,7 +8,7 @@ from autogit.propose.lineage import moved, near_misses, offered, roots
 from autogit.propose.proposer import Traits
 from autogit.propose.search.failures import out_of_memory
 from autogit.protocols import Context
-from autogit.records import Proposal, Record, Verdict
+from autogit.records import AGAINST, Proposal, Record, Verdict
 
 MAX_NEAR_MISSES = 12
 """Near misses that are looked at again."""
@@ -49,7 +49,7 @@ def _judged_here(context: Context, record: Record) -> bool:
     history, base = context.history, context.history.at(context.base)
     if record.trial.base != context.base or base is None:
         return False
-    proved = base.proof is not None or any(check.get("against") == base.id for r in history for check in r.checks)
+    proved = base.proof is not None or any(check.get(AGAINST) == base.id for r in history for check in r.checks)
     return not (proved and record.runs and record.runs[0].seed == base.runs[0].seed)
 
 

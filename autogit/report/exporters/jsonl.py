@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autogit.records import Z
 from autogit.report.export import Exported
 from autogit.report.exporters.files import read_text, replace_text
 from autogit.report.exporters.tsv import SHORT, status
@@ -55,7 +56,7 @@ def _line(trial: Exported) -> dict[str, Any]:
         "description": record.trial.title,
         "timestamp": closed,
         "segment": 0,
-        "confidence": record.statistics.get("z"),
+        "confidence": record.statistics.get(Z),
         "asi": {"autogit": trial.key, "improvement_percent": trial.improvement, "effect": trial.effect, **trial.facts},
     }
 

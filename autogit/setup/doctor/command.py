@@ -140,12 +140,10 @@ def _others(lab: Lab, first: FirstRun) -> Iterator[Finding]:
     config = lab.config
     if first.ended and (lacking := unreported(config, first.run.metrics)):
         yield Finding("metrics", State.WRONG, lacking)
-    baseline = lab.history.baseline
+    baseline = next((record for record in lab.history if record.trial.is_baseline), None)
     if baseline is not None and config.metric.name not in baseline.metrics:
         had = ", ".join(list(baseline.metrics)[:6])
-        text = (
-            f"the baseline of this lab has no {config.metric.name}; it has {had}. A new lab begins with: autogit reset"
-        )
+        text = f"the first baseline of this lab has no {config.metric.name}; it has {had}. A loop measures another one"
         yield Finding("baseline", State.NOTE, text)
 
 

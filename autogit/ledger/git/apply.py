@@ -1,14 +1,12 @@
-"""Changes of trials as diffs, transplanted and reverted onto other commits without any checkout."""
+"""Applies the change of a trial, as a diff or onto other commits, without any checkout."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import changed, edit, lookup
+from autogit.ledger.git.objects import Entry, ObjectStore, changed, edit, lookup
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import Entry
 
 Change = tuple[str, str]
 """The trees before and after."""

@@ -1,20 +1,61 @@
-"""How the files of a person's checkout follow `main`, as far as that touches nothing unsaved."""
+"""How the files of the person's checkouts follow `main`, as far as that touches nothing unsaved."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autogit.errors import WorkspaceError
 from autogit.files import walk
-from autogit.ledger.checkouts import Checkout
 from autogit.ledger.git import commits
-from autogit.ledger.git.locks import WriteLock
-from autogit.ledger.git.objects import ObjectStore
-from autogit.ledger.git.paths import changed
+from autogit.ledger.git.objects import Entry, ObjectStore, changed
 from autogit.ledger.git.program import Git, GitFailedError
-from autogit.ledger.git.tree import Entry
+from autogit.ledger.git.refs import Journal, WriteLock
+
+if TYPE_CHECKING:
+    import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """One working tree of the person, with the git directory that is its own."""
+
+    git: Git
+    root: Path
+    directory: Path
+
+    @property
+    def head(self) -> str:
+        """The full name of the branch that is checked out; empty if it is a bare commit."""
+        where = {"GIT_DIR": str(self.directory)}
+        return self.git.run("symbolic-ref", "-q", "HEAD", variables=where, ok=(0, 1)).decode().strip()
+
+    @property
+    def rebasing(self) -> str:
+        """The branch that a rebase in progress will move when it ends; empty where there is none."""
+        for folder in ("rebase-merge", "rebase-apply"):
+            name = self.directory / folder / "head-name"
+            if name.exists():
+                return name.read_text().strip()
+        return ""
+
+
+def checkouts(git: Git) -> list[Checkout]:
+    """The main checkout and every `git worktree` of the person that is still there."""
+    found = []
+    said = git.run("config", "--get", "core.worktree", ok=(0, 1)).decode().rstrip("\n")
+    if (git.directory / "index").exists() or git.directory.name == ".git":
+        root = (git.directory / said).resolve() if said else git.directory.parent
+        found.append(Checkout(git, root, git.directory))
+    for pointer in sorted(git.directory.glob("worktrees/*/gitdir")):
+        root = Path(os.fsdecode(pointer.read_bytes().rstrip(b"\n"))).parent
+        if root.is_dir():
+            found.append(Checkout(git, root, pointer.parent))
+    return found
 
 
 class CheckoutBusyError(WorkspaceError):
@@ -141,3 +182,103 @@ def _facts(path: Path) -> os.stat_result | None:
 def _shown(path: bytes) -> str:
     name = os.fsdecode(path)
     return name if name.isprintable() else repr(name)
+
+
+_DYING = 1.0
+"""Seconds within which a killed process is gone."""
+
+
+class Following:
+    """Which checkouts have to follow `main`. Kept on disk until they have, so that a crash does not forget one."""
+
+    def __init__(self, git: Git, store: ObjectStore, main: str, lock: WriteLock,
+                 trace: Callable[[str], None]) -> None:  # fmt: skip
+        self._git = git
+        self._store = store
+        self._main = main
+        self._lock = lock
+        self._trace = trace
+        self._journal = Journal(lock.path.with_name("following.json"))
+
+    def blocked(self) -> str:
+        """Why `main` cannot move now; empty where it can."""
+        for checkout in checkouts(self._git):
+            if checkout.rebasing == self._main:
+                return f"{self._main} is being rebased in {checkout.root}"
+        return ""
+
+    def expect(self, old: str) -> None:
+        """Notes, before `main` leaves the commit `old`, who has it checked out."""
+        waiting = self._waiting()
+        for checkout in checkouts(self._git):
+            if checkout.head == self._main:
+                waiting.setdefault(str(checkout.directory), old)
+        if waiting:
+            self._keep(waiting)
+            self._trace("followers noted")
+
+    def follow(self) -> list[str]:
+        """Brings every waiting checkout to where `main` is now; what the person has to know."""
+        waiting = self._waiting()
+        if not waiting:
+            return []
+        words, still = [], {}
+        tip = commits.resolve(self._store, self._main)
+        places = {str(checkout.directory): checkout for checkout in checkouts(self._git)}
+        for directory, old in waiting.items():
+            checkout = places.get(directory)
+            if checkout is None or checkout.head != self._main or old == tip:
+                continue
+            try:
+                words.append(Follower(self._git, self._store, checkout, self._lock).follow(old, tip))
+            except CheckoutBusyError as busy:
+                words.append(str(busy))
+                still[directory] = old
+        self._trace("files followed")
+        self._keep(still)
+        return [word for word in words if word]
+
+    def resume(self) -> None:
+        """The same after a crash, from which a lock on an index can be left."""
+        if not self._waiting():
+            return
+        with self._lock:
+            for directory in self._waiting():
+                _remove_dead_index_lock(Path(directory), self._git)
+            self.follow()
+
+    def _waiting(self) -> dict[str, str]:
+        """Git directory of a checkout -> the commit whose files it has."""
+        return self._journal.read() or {}
+
+    def _keep(self, waiting: dict[str, str]) -> None:
+        if waiting:
+            self._journal.note(waiting)
+        else:
+            self._journal.clear()
+
+
+def _remove_dead_index_lock(directory: Path, git: Git) -> None:
+    """Removes `index.lock` where no git is at work in that checkout: a commit's editor can be open for an hour."""
+    lock = directory / "index.lock"
+    root = next((c.root for c in checkouts(git) if c.directory == directory), None)
+    if root is None or not lock.exists():
+        return
+    import psutil
+
+    # One that was killed a moment ago may still be on its way out.
+    psutil.wait_procs(_at_work(root), timeout=_DYING)
+    if not _at_work(root):
+        lock.unlink(missing_ok=True)
+
+
+def _at_work(root: Path) -> list[psutil.Process]:
+    """The git processes in a checkout, and those of which the system does not tell where they are."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["name", "cwd", "status"]):
+        cwd, dead = process.info["cwd"], process.info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        if process.info["name"] == "git" and not dead and (cwd is None or Path(cwd).is_relative_to(root)):
+            found.append(process)
+    return found
