@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from autogit.propose.models.answer import Answer
     from autogit.report.export import Done
     from autogit.report.facts import Facts
+    from autogit.report.finalize import Finalized
     from autogit.trial.ablate import Ablation
     from autogit.trial.first_run import FirstRun
     from autogit.trial.reproduce import Consent, Reproduction, Verification
@@ -434,6 +435,22 @@ class Lab:
             spent="" if spent is None else f"Models and agents made {spent.proposals} proposals",
             cost=None if spent is None else spent.usage.cost,
         )
+
+    def finalize(self, branch: str = "", since: int = 0, squash: bool = False) -> Finalized:
+        """Writes the changes that were accepted after trial `since` as a clean branch, with a description in markdown.
+
+        Without a name the branch is `findings/exp-N`, of its last change. Raises WorkspaceError if there are none.
+        """
+        from autogit.report.finalize import Finalized, description, message
+
+        line = set(self.ledger.line())
+        chosen = [r for r in self.history.accepted if r.trial.number > since and r.trial.commit in line]
+        if not chosen:
+            raise WorkspaceError(f"no change was accepted after exp/{since}: there is nothing to hand over")
+        facts, name = self.facts(), branch or f"findings/exp-{chosen[-1].id.replace('/', '-')}"
+        messages = {record.trial.commit: message(facts, record) for record in chosen}
+        tip = self.ledger.finalize(name, messages, "accepted changes" if squash else None)
+        return Finalized(name, tip, tuple(record.id for record in chosen), *description(facts, chosen))
 
     def export(self, name: str, target: str | None = None) -> Done:
         """Takes the trials that are not there yet into another tool, by the exporter of this name.

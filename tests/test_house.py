@@ -30,7 +30,7 @@ FACES = ("cli", "mcp")
 REACHES = {
     "evaluate.gains", "evaluate.checks", "propose.ideas", "propose.beliefs", "propose.lineage", "propose.models",
     "report.export",
-    "report.exporters", "report.compare", "report.select", "report.page",
+    "report.exporters", "report.compare", "report.finalize", "report.select", "report.page",
 }  # fmt: skip
 """Values that the faces show, by the module that defines them."""
 

@@ -18,6 +18,7 @@ from autogit.cli.completion import completion
 from autogit.cli.context import context_
 from autogit.cli.doctor import doctor
 from autogit.cli.export import export
+from autogit.cli.finalize import finalize
 from autogit.cli.gc import gc
 from autogit.cli.idea import idea
 from autogit.cli.init import init
@@ -60,7 +61,7 @@ def cli(context: click.Context, folder: str) -> None:
 
 COMMANDS = (
     init, doctor, loop, watch, try_, status, stop, log, show, top, best, trends, compare, undo, ablate, reset, idea,
-    context_, mcp, install, report, export, reproduce, verify, sync, gc, completion,
+    context_, mcp, install, report, export, finalize, reproduce, verify, sync, gc, completion,
 )  # fmt: skip
 """Every command, in the order of a day's work; each is in the file of its name."""
 for command in COMMANDS:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from autogit.config.load import ConfigFile
 from autogit.errors import WorkspaceError
-from autogit.ledger import ideas, message
+from autogit.ledger import finalize, ideas, message
 from autogit.ledger.archive import Archive
 from autogit.ledger.git import commits, notes
 from autogit.ledger.git.objects import MODULE, walk
-from autogit.ledger.git.refs import lab_lock, lock_owner, unnoticed
+from autogit.ledger.git.refs import Move, lab_lock, lock_owner, unnoticed
 from autogit.ledger.recovery import Recovery
 from autogit.ledger.repository import Repository
 from autogit.ledger.slots import Slots
-from autogit.ledger.sync import Sync, Synced
+from autogit.ledger.sync import Remote, Sync, Synced
 from autogit.ledger.trial_refs import TAGS
 from autogit.ledger.trials import Trials
 from autogit.ledger.workspace import open_workspace
@@ -149,6 +149,38 @@ class GitLedger(Trials):
     def keep_text(self, shelf: str, name: str, text: str | None) -> None:
         """Puts a named text into `refs/autogit/SHELF`, or takes it away (None)."""
         self._repository.write(lambda: [self._repository.notes.set_text(shelf, name, text)])
+
+    # ---- out of the lab
+
+    def finalize(self, branch: str, messages: Mapping[str, str], squash: str | None) -> str:
+        """Writes the accepted changes as the clean branch `branch`, and returns its tip.
+
+        `messages`: what each commit says, by the trial's commit; the branch begins before the first of them. `squash`:
+        neighbours become one commit whose first line is their count and this. Raises WorkspaceError.
+        """
+        repository = self._repository
+        ref = finalize.check_name(branch, repository.branch)
+        repository.git.run("check-ref-format", ref)
+        line = list(self.line())
+        places = [place for place, commit in enumerate(line) if commit in messages]
+        if not places or places[-1] + 1 >= len(line):
+            raise WorkspaceError("none of these changes is on main any more")
+        chosen = line[places[0] : places[-1] + 1][::-1]
+        tip = finalize.rewrite(repository.store, line[places[-1] + 1], finalize.steps(chosen, messages, squash))
+
+        def move() -> list[Move]:
+            old = repository.refs.get(ref)
+            if old not in (None, tip):
+                raise WorkspaceError(f"branch {branch} has other commits already: name another with --branch")
+            return [] if old == tip else [Move(ref, None, tip)]
+
+        repository.write(move)
+        return tip
+
+    def push(self, remote: str, branch: str) -> None:
+        """Sends a branch to a remote, by its name or URL, fast-forwards only. Raises WorkspaceError."""
+        ref = f"refs/heads/{branch}"
+        Remote(self._repository.git, self.root, remote).push([f"{ref}:{ref}"])
 
     # ---- the lab as a whole
 
