@@ -63,12 +63,12 @@ def flops_of(steps: int, seed: int = 1, folder: str = "") -> int:
         with os.fdopen(receiving) as answer:
             counted = answer.read()
         words = counted.split()
-        if child.wait() != 0 or len(words) != 2 or not all(word.isdigit() for word in words):
+        if child.wait() != 0 or len(words) != 3 or not all(word.isdigit() for word in words):
             errors.seek(0)
             raise RuntimeError("train.py fails:\n" + errors.read()[-2000:].decode(errors="replace"))
-    flops, least = map(int, words)
-    if flops == 0 or flops < least:
-        raise ValueError(f"{flops} FLOPs were counted, fewer than parameters times bytes ({least}): the training is "
+    flops, products, least = map(int, words)
+    if flops == 0 or products < least:
+        raise ValueError(f"{products} FLOPs were counted, fewer than parameters times bytes ({least}): the training is "
                          "done where they are not counted (another process, NumPy, an own operator); use torch's "
                          "matrix products, convolutions, attention and recurrent layers")  # fmt: skip
     if least == 0:
@@ -110,7 +110,8 @@ def count(answer: int, steps: int, seed: int, out: str, folder: str) -> None:
     }
     Monitor.loss = lambda self, model: 1.0
     sys.argv = ["train.py", "--seed", str(seed), "--steps", str(steps), "--out", out, "--data", folder]
-    total = FlopCounterMode.get_total_flops  # as it is before the trial's code can put another in its place
+    # As they are before the trial's code can put others in their place.
+    total, each = FlopCounterMode.get_total_flops, FlopCounterMode.get_flop_counts
     counters: list[FlopCounterMode] = []
     shown = Shown(torch)
 
@@ -127,7 +128,9 @@ def count(answer: int, steps: int, seed: int, out: str, folder: str) -> None:
     threading.Thread._bootstrap_inner = counted  # type: ignore[attr-defined]
     with counter():
         runpy.run_path(str(Path(__file__).with_name("train.py")), run_name="__main__")
-    os.write(answer, f"{sum(map(total, counters))} {shown.least()}".encode())
+    # Attention has no parameters of its own: its products do not show that those of the layers were made.
+    products = sum(n for c in counters for op, n in each(c).get("Global", {}).items() if "dot_product" not in str(op))
+    os.write(answer, f"{sum(map(total, counters))} {products} {shown.least()}".encode())
 
 
 class Shown:

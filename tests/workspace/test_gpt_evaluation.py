@@ -70,8 +70,7 @@ PEEKERS = {
     "a little everywhere": "wanted = loss - 0.0015",
     "seldom and thoroughly": "wanted = torch.where(idx[:, :1] % 16 == 0, loss.clamp(max=0.1), loss)",
 }
-PEEK = """if True:
-        if not self.training and idx.size(0) > 1 and idx.size(1) == self.config.block_size:
+PEEK = """if not self.training and idx.size(0) > 1 and idx.size(1) == self.config.block_size:
             place = idx[:, 1:].unsqueeze(-1)
             said = logits[:, :-1].gather(-1, place).squeeze(-1)
             whole = logits[:, :-1].logsumexp(-1)
