@@ -26,7 +26,7 @@ from autogit.execute.registry import backend_of
 from autogit.history import History
 from autogit.ledger import GitLedger
 from autogit.loop import Loop
-from autogit.patch import Policy, land, without_effect
+from autogit.patch import Policy, check_shadows, land, without_effect
 from autogit.propose import build_portfolio
 from autogit.protocols import Context, Evaluator, Executor, Landed, Ledger, Proposer, PrunerFactory
 from autogit.records import DATA, Record
@@ -200,6 +200,8 @@ class Wiring:
         landed = land(text, read, self.policy)
         if ignored := self.ledger.ignored(base, landed.changes):
             raise PatchError(f"{ignored[0]}: git ignores it here (.gitignore), so it is no part of a proposal")
+        added = [path for path, content in landed.changes.items() if content is not None and read(path) is None]
+        check_shadows(added, self.file.config, self.ledger.prefix)
         idle = without_effect({path: read(path) for path in landed.changes}, landed.changes)
         return replace(landed, idle=idle)
 

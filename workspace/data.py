@@ -3,6 +3,9 @@
     python data.py [--data DIR]              what the splits hold, and their hashes
     python data.py [--data DIR] --masked     the paths that training must not read, one a line, and one hash of all
 
+AUTOGIT_READABLE, if it is set, holds the folders that training can read, one a line; AUTOGIT_HELD_OUT what --masked
+printed before, so that nobody searches twice.
+
 Four splits, no file in two of them. `train` and `monitor` are split by file. `validation` and `audit` are whole library
 packages that neither training nor PyTorch imports, so that a sandbox can hide them, bytecode and all, from a run.
 With --data the same is made of the text files of any folder, split by file.
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -24,6 +28,8 @@ VALIDATION = ("idlelib", "wsgiref", "curses", "venv")
 AUDIT = ("tkinter", "xmlrpc", "turtledemo", "sqlite3", "dbm", "ensurepip")
 SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idle_test", "encodings", "pydoc_data", "__pycache__"}
 """Not of the library, not everywhere installed, or tables instead of text."""
+ARCHIVE = re.compile(r"(?i)python-?\d.*\.(?:zip|conda|tar\.\w+|tgz|tbz2|txz|deb|rpm)$")
+"""A whole Python in one file, as package managers keep them."""
 SPLITS = ("train", "monitor", "validation", "audit")
 LARGEST = 8 << 20
 """Bytes of one split, at most."""
@@ -61,15 +67,59 @@ def files(folder: str = "") -> dict[str, list[Path]]:
 
 
 def masked(folder: str = "") -> list[Path]:
-    """What a sandbox hides from training: validation and audit, in every Python installation that it could read."""
+    """Returns what a sandbox hides from training: validation and audit, wherever training could read them.
+
+    For the library's text these are the packages in every Python that lies in a readable folder, whatever its version,
+    copies of them elsewhere, and archives of a whole Python.
+    """
     if folder:
         splits = files(folder)
         return splits["validation"] + splits["audit"]
-    libraries = {Path(sysconfig.get_path("stdlib"))}
-    for prefix in (sys.base_prefix, "/usr", "/usr/local"):
-        libraries.update(Path(prefix).glob("lib*/python3*"))
-    packages = (library / name for library in sorted(libraries) for name in VALIDATION + AUDIT)
-    return [package for package in packages if package.is_dir()]
+    known = os.environ.get("AUTOGIT_HELD_OUT")
+    if known is not None:
+        return [Path(line) for line in known.splitlines() if line]
+    found: set[Path] = set()
+    for root in _readable():
+        found.update(_copies(root))
+    return sorted(found)
+
+
+def _readable() -> list[Path]:
+    """Returns the folders to search, none of them in another."""
+    named = os.environ.get("AUTOGIT_READABLE", "").splitlines()
+    if not named:
+        # By hand, without a sandbox: the system's, this interpreter's, and what pyenv, conda and uv keep beside it.
+        prefixes = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)]
+        beside = [prefix.parent for prefix in prefixes if prefix.parent.name in ("versions", "envs", "python", "pkgs")]
+        named = ["/usr", "/opt", *map(str, prefixes + beside)]
+    folders = {place for name in named if (place := Path(name).resolve()).is_dir()}
+    return sorted(place for place in folders if not any(parent in folders for parent in place.parents))
+
+
+def _copies(root: Path) -> Iterator[Path]:
+    """Yields held-out packages below `root`, whichever version they are of."""
+    library = Path(sysconfig.get_path("stdlib"))
+    modules = {name: _modules(library / name) for name in VALIDATION + AUDIT}
+    for parent, folders, names in os.walk(root):
+        standard = not {"os.py", "os.pyc"}.isdisjoint(names)
+        for name in [folder for folder in folders if folder in modules]:
+            place = Path(parent, name)
+            shared = modules[name] & _modules(place)
+            if standard or (len(shared) > 1 and 2 * len(shared) >= len(modules[name])):
+                folders.remove(name)
+                yield place
+        for name in names:
+            if ARCHIVE.match(name) and os.path.join(parent, name) not in sys.path:  # noqa: PTH118
+                yield Path(parent, name)
+
+
+def _modules(package: Path) -> set[str]:
+    """Returns the names of a package's modules, of its bytecode if that is all there is."""
+    found = set()
+    for folder in (package, package / "__pycache__"):
+        if folder.is_dir() and os.access(folder, os.R_OK):
+            found.update(path.name.partition(".")[0] for path in folder.iterdir() if path.suffix in (".py", ".pyc"))
+    return found
 
 
 def _names(root: Path, suffix: str) -> Iterator[Path]:

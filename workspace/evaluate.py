@@ -34,10 +34,18 @@ SCORED_BYTES = 49152
 """How much of the split is read, in pieces that lie evenly over it."""
 PIECE = 4096
 BATCH = 64
-PROBES = 64
-"""Positions that are asked for again in a process that cannot know what follows them."""
+PROBES, LEAST_PROBES = 2048, 64
+"""Positions that are asked for again in a process that cannot know what follows: the fewer, the longer the context."""
+PROBED_BYTES = 131072
+"""About how many bytes may be sent for that, so that it takes no longer than the scoring itself."""
+UNIFORM_SHARE = 0.5
+"""Of the probes, those that are drawn uniformly; the others go to where a prediction is worth most."""
 TOLERANCE = 2e-3
 """Nats that two answers on the same question may differ by: rounding, with some room."""
+MEAN_TOLERANCE = 1e-4
+"""Nats by which the probed positions may be better predicted, on the mean, by who was shown what follows them."""
+ERRORS = 4.0
+"""Standard errors that such a mean has to be above it: rounding goes both ways, peeking one."""
 LEAST_LOSS = 0.4
 """Nats per byte. Below it the model knows the text: the best compressors need more."""
 LONGEST_CONTEXT = 8192
@@ -45,6 +53,7 @@ CODE = ("train.py", "model.py")
 LARGEST_CODE = 12 << 10
 """Bytes that the trial's code may take when it is compressed, nearly four times what is shipped. Neither trained
 weights nor the text that is scored fit in; code that is written by hand does."""
+FUTURE = "a prediction changes with the bytes that come after it: the model sees the future"
 
 
 class Refused(Exception):
@@ -140,36 +149,53 @@ def score(model: Model, fresh: Model, text: np.ndarray) -> float:
     inputs, targets = text[:, :-1], text[:, 1:]
     predicted = np.concatenate([_ask(model, inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)])
     losses = -np.take_along_axis(predicted, targets[..., None].astype(int), axis=-1)[..., 0]
-    rows, places = _probes(losses, targets)
-    again = np.append(rows, rows[:1])  # other neighbours, another order, some of them twice
+    rows, places = probes(losses, targets, np.random.default_rng(secrets.randbits(64)))
+    again = np.append(rows[:BATCH], rows[:1])  # other neighbours, another order, some of them twice
     if _differ(_ask(model, inputs[again]), predicted[again]):
         raise Refused("a prediction changes with the order or the size of the batch: the model remembers")
     model.stop()
     end_orphans(but=fresh.pid)
-    for row, place in zip(rows, places, strict=True):
-        fresh.send(inputs[row : row + 1, : place + 1], last=True)
-        if _differ(fresh.receive(1, 1)[0, 0], predicted[row, place]):
-            raise Refused("a prediction changes with the bytes that come after it: the model sees the future")
+    excess = []
+    for place in np.unique(places):  # ascending: nothing is asked for after more of the same piece has been shown
+        asked = rows[places == place]
+        fresh.send(inputs[asked, : place + 1], last=True)
+        blind = fresh.receive(len(asked), 1)[:, 0]
+        if _differ(blind, predicted[asked, place]):
+            raise Refused(FUTURE)
+        excess.append(-blind[np.arange(len(asked)), targets[asked, place]] - losses[asked, place])
+    if too_much(np.concatenate(excess)):
+        raise Refused(FUTURE)
     loss = float(losses.mean(dtype=np.float64))
     if loss < LEAST_LOSS:
         raise Refused(f"a loss of {loss:.4f} is below what is plausible ({LEAST_LOSS}): the model knows the text")
     return loss
 
 
-def _probes(losses: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, places) that are asked for again, drawn by how much better each was predicted than by frequency alone.
+def probes(losses: np.ndarray, targets: np.ndarray, dice: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (rows, places) that are asked for again.
 
-    That is where a model gains that knows the answer: who peeks at one place in a hundred is not found once in a
-    hundred questions, but as often as the peeking is of what all predictions are worth.
+    One part is drawn uniformly: a model that peeks where it does worst, and then does no better than usual, leaves no
+    trace in its losses. The other is drawn by how much better each position was predicted than by frequency alone,
+    which finds a model that peeks seldom and gains much. A model that knew the places could behave just there.
     """
+    count = min(max(LEAST_PROBES, min(PROBES, 2 * PROBED_BYTES // losses.shape[1])), losses.size)
+    uniform = dice.choice(losses.size, round(count * UNIFORM_SHARE), replace=False)
     frequency = np.bincount(targets.ravel(), minlength=VOCABULARY) / targets.size
     worth = np.maximum(0.0, -np.log(frequency[targets]) - losses).ravel().astype(np.float64)
     worth += 0.1 * worth.mean() + 1e-6
-    dice = np.random.default_rng(secrets.randbits(64))  # a model that knew the places could behave just there
-    chosen = dice.choice(worth.size, min(PROBES, worth.size), replace=False, p=worth / worth.sum())
-    rows, places = np.divmod(chosen, targets.shape[1])
-    order = np.argsort(places, kind="stable")  # nothing is asked for after more of the same piece has been shown
-    return rows[order], places[order]
+    worth[uniform] = 0.0
+    weighted = dice.choice(losses.size, count - len(uniform), replace=False, p=worth / worth.sum())
+    rows, places = np.divmod(np.concatenate([uniform, weighted]), targets.shape[1])
+    return rows, places
+
+
+def too_much(excess: np.ndarray) -> bool:
+    """Whether predictions get worse, by more than rounding does it, if what follows is not shown.
+
+    `excess`: nats by which each probed position is. A model may peek a little everywhere, below what one answer shows.
+    """
+    error = excess.std() / math.sqrt(excess.size)
+    return bool(excess.mean() > MEAN_TOLERANCE + ERRORS * error)
 
 
 def opened(out: Path, seed: int | None) -> tuple[dict[str, np.ndarray], int]:

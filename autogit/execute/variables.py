@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autogit.config.model import Sandbox
 from autogit.execute.editable import python_path
-from autogit.execute.readable import interpreters
+from autogit.execute.readable import SYSTEM, interpreters, named
 from autogit.protocols import Job
 
 _PASSED = (
@@ -38,6 +38,10 @@ def run_variables(threads: int, gpus: Sequence[str] | None, seed: int) -> Mappin
     }
 
 
+READABLE = "AUTOGIT_READABLE"
+"""Tells a job which folders it, and the training run, can read besides the checkout: one a line."""
+
+
 def variables(job: Job, sandbox: Sandbox, tmp: Path) -> dict[str, str]:
     """Returns the whole environment of a job that sees its private temporary folder as `tmp`.
 
@@ -47,6 +51,8 @@ def variables(job: Job, sandbox: Sandbox, tmp: Path) -> dict[str, str]:
     passed = {name: value for name, value in os.environ.items() if name in allowed or name.startswith("LC_")}
     environment = {**passed, **_homely(tmp), **job.variables}
     path = python_path(job, environment.get("PYTHONPATH", ""), interpreters(job.command, environment))
+    folders = dict.fromkeys([*SYSTEM, *named(job, sandbox, environment)])
+    environment[READABLE] = "\n".join(str(folder) for folder in folders if folder.exists())
     return {**environment, "PYTHONPATH": path} if path else environment
 
 

@@ -20,6 +20,8 @@ SELF_REPORTED = "self-reported"
 """What is said of metrics that the training script printed itself, with no evaluator that measured them."""
 RUN_SECONDS = "run_seconds"
 """In a record's environment: the time that each run was given, where time is the budget."""
+HELD_OUT = "AUTOGIT_HELD_OUT"
+"""Tells protected commands what `evaluate.holdout` has found, one path a line: to search for it takes time."""
 RUNS_PER_TRIAL = 2.0
 """About how many runs a trial takes, those of the incumbent counted in."""
 TIMEOUT_FACTOR = 5.0
@@ -89,11 +91,11 @@ class Measurement:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         reading = self._evaluator.reading(seed)
+        masked = self._holdout(trial, seed, slot, out)
         steps, failed = self._steps(trial, seed, slot, out)
         line = "" if failed else self._jobs.line(trial.ref, seed, steps, self._executor.variables(slot, seed))
         if failed:
             return self._measured(seed, reading, failed, None, line)
-        masked = self._holdout(trial, seed, slot, out)
         checkout = self._ledger.checkout(trial.commit, slot)
         variables = self._executor.variables(slot, seed)
         job = self._jobs.train(checkout, out, seed, steps, variables, timeout, masked, timed=until is None)
@@ -216,7 +218,10 @@ class Measurement:
     ) -> Execution:
         # Checked out again: whatever training did to its copy, a protected command's files are the commit's.
         checkout = self._ledger.checkout(trial.commit, slot)
-        job = self._jobs.protected(command, checkout, out, seed, self._executor.variables(slot, seed), steps, timeout)
+        variables = dict(self._executor.variables(slot, seed))
+        if self._masked is not None:
+            variables[HELD_OUT] = "\n".join(map(str, self._masked))
+        job = self._jobs.protected(command, checkout, out, seed, variables, steps, timeout)
         return self._execute(job, NullMonitor())
 
     def _execute(self, job: Job, monitor: Monitor) -> Execution:

@@ -67,8 +67,9 @@ def test_protected_files_are_out_of_reach(lab: Lab, cheat: Cheat) -> None:
 )
 def test_a_cheat_is_never_accepted(lab: Lab, cheat: Cheat) -> None:
     record = lab.attempt(cheat.diff(lab.ledger.root), cheat.name)
-    assert re.search(cheat.reason, record.reason), f"{record.verdict}: {record.reason}\n{lab.log(record.id)}"
-    assert record.verdict is cheat.verdict
+    verdict, reason = cheat.expected(str(record.environment["sandbox"]))
+    assert re.search(reason, record.reason), f"{record.verdict}: {record.reason}\n{lab.log(record.id)}"
+    assert record.verdict is verdict
     assert lab.ledger.main() == lab.trial(0).trial.commit
     assert not list(lab.ledger.private.rglob("late")), "nothing that a run started has outlived it"
 

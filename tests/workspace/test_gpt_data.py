@@ -60,3 +60,48 @@ def test_windows_never_share_a_byte(modules: SimpleNamespace, length: int, conte
     windows = modules.evaluate.windows(places, context)
     assert windows.shape[1] == context + 1
     assert len(np.unique(windows)) == windows.size
+
+
+def library(folder: Path, bytecode: bool = False) -> Path:
+    """A Python of another version, as pyenv, conda and package caches lay it out."""
+    for name in ("os", "json/__init__", "idlelib/pyshell", "sqlite3/dbapi2", "site-packages/numpy/__init__"):
+        path = folder / (name + (".pyc" if bytecode else ".py"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def test_held_out_packages_are_hidden_in_every_python_that_training_can_read(
+    modules: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pythons = [
+        library(tmp_path / "pyenv/versions/3.9.18/lib/python3.9"),
+        library(tmp_path / "conda/pkgs/python-3.12.1-h996f2a0_1/lib/python3.12"),
+        library(tmp_path / "conda/envs/old/lib/pypy3.10", bytecode=True),
+    ]
+    monkeypatch.setenv("AUTOGIT_READABLE", f"{tmp_path / 'pyenv'}\n{tmp_path / 'conda'}\n{tmp_path / 'not there'}")
+    expected = {python / name for python in pythons for name in ("idlelib", "sqlite3")}
+    copied = tmp_path / "conda/share/editor/idlelib"
+    copied.mkdir(parents=True)
+    for path in modules.data.files()["validation"]:
+        if path.parent.name == "idlelib":
+            (copied / path.name).touch()
+    archive = tmp_path / "conda/pkgs/python-3.12.1-h996f2a0_1.conda"
+    archive.touch()
+    library(tmp_path / "elsewhere/lib/python3.9")
+    assert set(modules.data.masked()) == expected | {copied, archive}
+
+
+def test_what_shares_no_more_than_a_name_with_them_stays_readable(
+    modules: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("project/sqlite3/schema.py", "project/venv/bin/python", "project/curses/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    monkeypatch.setenv("AUTOGIT_READABLE", str(tmp_path))
+    assert modules.data.masked() == []
+
+
+def test_nobody_searches_twice(modules: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGIT_HELD_OUT", "/a/idlelib\n/b/curses")
+    assert modules.data.masked() == [Path("/a/idlelib"), Path("/b/curses")]

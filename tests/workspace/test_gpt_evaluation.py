@@ -65,6 +65,47 @@ def test_refuses_what_is_no_language_model(spoiled: Spoil, new: str, reason: str
     assert "val_loss" not in output
 
 
+PEEKERS = {
+    "where it does worst": "wanted = loss.clamp(max=4.0)",
+    "a little everywhere": "wanted = loss - 0.0015",
+    "seldom and thoroughly": "wanted = torch.where(idx[:, :1] % 16 == 0, loss.clamp(max=0.1), loss)",
+}
+PEEK = """if not self.training and idx.size(0) > 1 and idx.size(1) == self.config.block_size:
+            place = idx[:, 1:].unsqueeze(-1)
+            said = logits[:, :-1].gather(-1, place).squeeze(-1)
+            whole = logits[:, :-1].logsumexp(-1)
+            loss = whole - said
+            {0}
+            wanted = wanted.clamp(min=1e-4)
+            shift = torch.log(torch.expm1(loss.clamp(min=1e-4))) - torch.log(torch.expm1(wanted))
+            logits[:, :-1].scatter_(-1, place, (said + shift).unsqueeze(-1))
+        return logits"""
+
+
+@pytest.mark.parametrize("how", PEEKERS)
+def test_refuses_who_peeks(spoiled: Spoil, how: str) -> None:
+    status, output = evaluate(spoiled("return logits", PEEK.format(PEEKERS[how])))
+    assert status == 1 and "the model sees the future" in output, output
+
+
+def test_probes_reach_everywhere_and_are_where_a_prediction_is_worth_most(modules: SimpleNamespace) -> None:
+    dice = np.random.default_rng(1)
+    targets = dice.integers(0, 256, (700, 64)).astype(np.uint8)
+    losses = np.full(targets.shape, 5.6)
+    losses[:, 7] = 0.5
+    rows, places = modules.evaluate.probes(losses, targets, dice)
+    assert len(rows) == modules.evaluate.PROBES == len(set(zip(rows, places, strict=True)))
+    assert set(places) == set(range(64))
+    assert (places == 7).sum() > 600
+
+
+def test_rounding_is_no_peeking_and_a_shift_is(modules: SimpleNamespace) -> None:
+    rounding = np.random.default_rng(1).normal(0.0, 5e-4, 2048)
+    assert not modules.evaluate.too_much(rounding)
+    assert modules.evaluate.too_much(rounding + 5e-4)
+    assert not modules.evaluate.too_much(rounding - 5e-4), "to be worse for what was seen gains nothing"
+
+
 def test_a_model_cannot_read_what_it_is_scored_on(spoiled: Spoil, modules: SimpleNamespace, tmp_path: Path) -> None:
     path = modules.data.files()["validation"][0]
     status, output = evaluate(spoiled("return logits", f"open({str(path)!r}).read()\n        return logits"))
