@@ -243,8 +243,8 @@ def test_every_command_has_help_with_an_example() -> None:
         assert (command.help or "").strip(), name
 
 
-def test_everything_but_what_is_a_text_itself_has_json() -> None:
-    for name in cli.commands.keys() - {"completion", "context"}:
+def test_everything_but_what_is_a_text_or_a_protocol_itself_has_json() -> None:
+    for name in cli.commands.keys() - {"completion", "context", "mcp"}:
         assert any("--json" in parameter.opts for parameter in cli.commands[name].params), name
 
 

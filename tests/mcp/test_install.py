@@ -9,11 +9,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("mcp", reason="the extra autogit[mcp] is not installed")
 
+from autogit.cli import cli
 from autogit.mcp import jsonc
 from autogit.mcp.hosts import HOSTS, MARK
 
@@ -170,3 +172,11 @@ def test_an_entry_is_put_in_and_taken_out_of_any_json(
     taken = jsonc.without_entry(added, "mcpServers", "autogit")
     assert jsonc.loads(taken) == table
     assert "".join(taken.split()) == "".join(text.split()), "but for blanks, the text is the same again"
+
+
+def test_what_was_written_can_be_read_by_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    done = CliRunner(catch_exceptions=False).invoke(cli, ["-C", str(tmp_path), "install", "claude", "--json"])
+    written = json.loads(done.output)
+    assert written
+    assert all(Path(each["path"]).exists() for each in written)
