@@ -16,7 +16,7 @@ from statistics import median
 
 from autogit.config.model import Config
 from autogit.evaluate.comparison import BLOCK, PROOF, Comparison, block, dead, incomplete, proof_block, seed_at
-from autogit.evaluate.noise import Noise, judged_from, means, noise, pooled, scores, student_deviate
+from autogit.evaluate.noise import MAX_Z, Noise, judged_from, means, noise, pooled, scores, student_deviate
 from autogit.evaluate.objective import Objective, objective
 from autogit.evaluate.race import Step, race
 from autogit.history import History
@@ -40,7 +40,7 @@ PROOF_RUNS = 4.0
 """About how many runs a proof takes: two pairs."""
 FEW_DOF = 0.75
 """Share of the promised error that the bounds of a proof are made for. They are those of a z, and a proof looks at a t
-with a few degrees of freedom again and again: bounds made for 1% let 1.2% pass (benchmarks/acceptance.py)."""
+with a few degrees of freedom again and again: bounds made for 1% let 1.2% pass (benchmarks/proof_size.py)."""
 TOTAL_PAIRS = 2
 """Pairs that measure what `main` gained over the first baseline in all."""
 _TOTAL = 3 * PROOF // 2
@@ -254,7 +254,7 @@ class StackRule:
         """Words the judgement, with the repeated interval: the bound that accepts, in both directions."""
         k, gain = len(gains), _mean(gains)
         if measured.deterministic:
-            proved, z, half = gain > self._config.metric.min_delta, math.copysign(38.0, gain) if gain else 0.0, 0.0
+            proved, z, half = gain > self._config.metric.min_delta, math.copysign(MAX_Z, gain) if gain else 0.0, 0.0
         else:
             proved, z = step is Step.ACCEPT, measured.z(gain - self._config.metric.min_delta, k)
             half = student_deviate(bound, measured.dof) * measured.sd / math.sqrt(k)
@@ -292,7 +292,7 @@ def _proofs(records: Iterable[Record]) -> int:
 
 def _ratio(gain: float, sd: float) -> float:
     if sd == 0:
-        return math.copysign(38.0, gain) if gain else 0.0
+        return math.copysign(MAX_Z, gain) if gain else 0.0
     return gain / sd
 
 

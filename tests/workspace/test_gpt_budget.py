@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cheats.cheat import NUMPY
 from workspace.gpt import python, values
 
 
@@ -82,28 +83,9 @@ def test_training_that_is_not_counted_has_no_budget(copy: Path, before: str, aft
     assert "0 FLOPs were counted" in done.stderr
 
 
-UNCOUNTED = """
-class Silent(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, weight):
-        ctx.save_for_backward(x, weight)
-        return torch.from_numpy(x.detach().numpy() @ weight.detach().numpy().T)
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, weight = ctx.saved_tensors
-        rows = grad.reshape(-1, grad.size(-1)).numpy()
-        return (torch.from_numpy(grad.numpy() @ weight.detach().numpy()),
-                torch.from_numpy(rows.T @ x.detach().reshape(rows.shape[0], -1).numpy()))
-
-
-F.linear = lambda x, weight, bias=None: Silent.apply(x, weight) + (0 if bias is None else bias)
-"""
-
-
 def test_products_that_are_made_outside_of_torch_have_no_budget(copy: Path) -> None:
     with (copy / "model.py").open("a") as file:
-        file.write(UNCOUNTED)
+        file.write(NUMPY)
     done = python(copy, "budget.py", "--flops", "8e10")
     assert done.returncode == 1 and "fewer than parameters times bytes" in done.stderr
 
